@@ -1,0 +1,1 @@
+"""Sans-I/O forwarding: what happens to a track between its publisher and its subscribers."""

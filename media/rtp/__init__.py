@@ -1,0 +1,1 @@
+"""Pure bytes: RTP and RTCP parsing and writing, sequence arithmetic, payload descriptors."""

@@ -1,0 +1,1 @@
+"""Sockets, tasks and clocks of the relay live here and nowhere else."""

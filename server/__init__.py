@@ -1,0 +1,1 @@
+"""The show: who may do what, what is said, what is sold."""

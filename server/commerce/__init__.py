@@ -1,0 +1,1 @@
+"""The sale: products, prices in force, holds, orders and payments."""

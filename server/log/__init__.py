@@ -1,0 +1,1 @@
+"""One log, one clock: entries, the snapshot they build, and the follower that delivers them."""

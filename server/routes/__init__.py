@@ -1,0 +1,1 @@
+"""HTTP adapters: decode, authorise, call, encode. No rules here."""
