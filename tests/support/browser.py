@@ -1,0 +1,53 @@
+"""Headless Chromium with a fake camera, driven through Playwright, and what the e2e tests ask of a page."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, Page, async_playwright
+
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    # Loopback has no mDNS responder in a container, and the relay needs no candidate of the browser anyway.
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+]
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1440, "height": 900}
+
+INBOUND_VIDEO = """async () => {
+  const peers = window.vendue?.peers ?? [];
+  for (const peer of peers) {
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === 'inbound-rtp' && report.kind === 'video')
+        return {frames: report.framesDecoded ?? 0, freezes: report.freezeCount ?? 0, width: report.frameWidth ?? 0};
+    }
+  }
+  return {frames: 0, freezes: 0, width: 0};
+}"""
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """The system's Chromium when there is one (a Debian package), else Playwright's own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=ARGS
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def inbound_video(page: Page) -> dict[str, int]:
+    """What the page's receiving peer connection has decoded so far: frames, freezes, width."""
+    return await page.evaluate(INBOUND_VIDEO)
