@@ -1,4 +1,4 @@
-"""A flash sale over HTTP that loses its store and its web worker in the middle, and must not lose or invent one order.
+"""A flash sale over HTTP that loses its store and its web worker in the middle, and no order with them.
 
 20,000 attempts by 2,000 buyers on 100 units; every attempt is sent one to three times with its key.
 """
@@ -144,7 +144,8 @@ async def test_hundred_units_survive_the_loss_of_store_and_web_worker(sale: Serv
     sale.wait_ready()
 
     print(
-        f"answers {tally.answers}, unanswered {tally.unanswered}, orders {len(tally.orders)}, refused {tally.refused}"
+        f"answers {tally.answers}, unanswered {tally.unanswered}, "
+        f"orders {len(tally.orders)}, refused {tally.refused}"
     )
     assert tally.contradictions == []
     assert tally.unanswered > 0, "nothing was killed while buyers waited: the test proves nothing"

@@ -28,7 +28,11 @@ INBOUND_VIDEO = """async () => {
   for (const peer of peers) {
     for (const report of (await peer.getStats()).values()) {
       if (report.type === 'inbound-rtp' && report.kind === 'video')
-        return {frames: report.framesDecoded ?? 0, freezes: report.freezeCount ?? 0, width: report.frameWidth ?? 0};
+        return {
+          frames: report.framesDecoded ?? 0,
+          freezes: report.freezeCount ?? 0,
+          width: report.frameWidth ?? 0,
+        };
     }
   }
   return {frames: 0, freezes: 0, width: 0};
