@@ -5,6 +5,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -66,7 +67,9 @@ async def sale(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 
 
 def bearer(subject: str, role: str) -> str:
-    return tokens.issue(SECRET, subject=subject, role=role, show=None, ttl_s=3_600, now_ms=None)
+    return tokens.issue(
+        SECRET, subject=subject, role=role, show=None, ttl_s=3_600, now_ms=int(time.time() * 1000)
+    )
 
 
 async def open_show(server: ServerProcess) -> Caller:
