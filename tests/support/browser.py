@@ -14,7 +14,7 @@ ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",
+    "--use-fake-device-for-media-stream=fps=30",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     # Loopback has no mDNS responder in a container, and the relay needs no candidate of the browser anyway.

@@ -1,0 +1,29 @@
+"""What `vendue demo` prints, read as a person reads it."""
+
+import re
+import time
+
+from support.http_client import Caller
+from support.server_process import ServerProcess
+
+LINK = re.compile(r"http://\S+/(watch|studio|moderate)/[^\s#]+(?:#token=(\S+))?")
+LINKS_TIMEOUT_S = 20.0
+
+
+class Demo:
+    """The running demo: its three links, and the API as its creator."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self.server = server
+        end = time.monotonic() + LINKS_TIMEOUT_S
+        found: list[re.Match[str]] = []
+        while len(found) < 3 and time.monotonic() < end:
+            time.sleep(0.1)
+            found = list(LINK.finditer(server.tail(1_000)))
+        assert len(found) >= 3, f"no three links:\n{server.tail()}"
+        self.links = {match[1]: match[0] for match in found}
+        self.tokens = {match[1]: match[2] for match in found if match[2]}
+
+    def creator(self) -> Caller:
+        """An API caller with the studio link's token."""
+        return Caller(self.server.port, self.tokens["studio"])
