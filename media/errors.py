@@ -1,5 +1,5 @@
-"""The exceptions of the media package. Each one means that a peer sent something that cannot be understood."""
+"""The errors of the relay's pure parts. Whoever feeds bytes from a peer catches `ParseError` and counts it."""
 
 
-class ParseError(Exception):
-    """Bytes from the network that do not follow their format. The message never contains the bytes themselves."""
+class ParseError(ValueError):
+    """The bytes are not what the format says. The peer's fault; no parser here raises anything else."""

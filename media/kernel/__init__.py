@@ -1,0 +1,78 @@
+"""The fan-out interface: the one door through which media leaves the process.
+
+A frame of a track is prepared once (header extensions removed, timestamp on the outgoing timeline) and then patched,
+encrypted and sent once per viewer. `media.kernel.pure` does it in Python; a C extension can take its place behind
+`Fanout` without a change elsewhere. This module holds types only: it opens no socket and touches no key.
+"""
+
+from typing import NamedTuple, Protocol
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address as the `socket` module writes it for the family of the worker's UDP socket."""
+
+MAX_BURST_PACKETS = 64
+"""Linux takes at most 64 segments in one UDP_SEGMENT message (UDP_MAX_SEGMENTS before 6.9, 128 since)."""
+
+MAX_PACKET_BYTES = 1400
+"""Longest plain RTP or RTCP packet that is sent: with the SRTP tag and IPv6 it still fits a 1,500-byte link."""
+
+
+class Target(NamedTuple):
+    """One viewer of one layer: what differs between its copy of a packet and everybody else's.
+
+    The copy has `ssrc`, `payload_type` and sequence number `(prepared + seq_offset) mod 2^16`; timestamp, marker and
+    payload are the prepared packet's own. A target changes only when its viewer joins, leaves or changes layer.
+    """
+
+    slot: int
+    ssrc: int
+    payload_type: int
+    seq_offset: int
+
+
+class Sent(NamedTuple):
+    """What a call really handed to the system; `dropped` packets met a full socket buffer or a dead address."""
+
+    packets: int
+    octets: int
+    dropped: int
+
+
+class Fanout(Protocol):
+    """A table of slots (one per connected peer: SRTP sending state and address) and the calls that send to them.
+
+    All calls are made from one thread, and every packet of a slot goes through them: its SRTP state belongs to the
+    fan-out (libsrtp is not thread-safe, and two owners could use one nonce twice). An unknown slot is skipped, since
+    a burst may have been prepared before its viewer left. Nothing here blocks: what the socket does not take at once
+    is dropped and counted, and the viewer's NACK brings it back.
+    """
+
+    def add_slot(self, session: object, address: Address) -> int:
+        """Register a peer whose DTLS handshake is done; `session` comes from `media.kernel.srtp.sending_session`.
+
+        Returns the slot's number, which is never used again in this process. It is the `PeerId` of `media.router`.
+        """
+        ...
+
+    def set_address(self, slot: int, address: Address) -> None:
+        """Send to another address from now on (ICE chose another pair). An unknown slot is ignored."""
+        ...
+
+    def remove_slot(self, slot: int) -> None:
+        """Forget the peer and its SRTP state. An unknown slot is ignored."""
+        ...
+
+    def send(self, packets: list[bytes], targets: list[Target]) -> Sent:
+        """Send a frame (1 to `MAX_BURST_PACKETS` prepared RTP packets) to every target.
+
+        A prepared packet has a 12-byte header (no CSRC, no extension, no padding).
+        """
+        ...
+
+    def send_to(self, slot: int, packets: list[bytes]) -> Sent:
+        """Protect and send complete RTP packets (retransmissions, a paced replay) to one peer, in order."""
+        ...
+
+    def send_rtcp(self, slot: int, packet: bytes) -> Sent:
+        """Protect and send one compound RTCP packet to one peer."""
+        ...
