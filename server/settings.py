@@ -1,0 +1,354 @@
+"""Settings: one TOML file, then the environment, checked completely before anything starts.
+
+`config/vendue.toml` is the manual: every key with its unit, default and reason. An environment variable
+`VENDUE_SECTION__KEY` (or `VENDUE_KEY` for a key without a section) overrides the file. An unknown key in
+either stops the start and is named, because a typo in `hold.secnds` must not quietly sell with the default.
+
+This module reads files and the environment only; it makes nothing. `server.secret` makes the signing key.
+"""
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+ENV_PREFIX: Final = "VENDUE_"
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+SECRET_MIN_BYTES: Final = 32  # HS256 wants a key at least as long as its 256-bit hash (RFC 7518 section 3.2)
+UNIX_PATH_MAX_BYTES: Final = 107  # sockaddr_un.sun_path less its closing zero byte
+# Kubernetes puts such variables into every pod beside a service called "vendue"; they are not settings.
+SERVICE_LINK: Final = re.compile(r"VENDUE_(SERVICE_(HOST|PORT(_\w+)?)=.*|PORT_\d+_\w+=.*|PORT=\w+://.*)")
+
+
+class SettingsError(Exception):
+    """Wrong settings; `problems` holds one line for each wrong key, each beginning with the key's name."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _split(value: object) -> object:
+    """Let an environment variable give a list as `a, b` or as JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Http(Section):
+    """Where pages, API, signalling and WebSockets are served."""
+
+    host: str = "0.0.0.0"
+    port: Port = 8080
+    public_url: str = ""
+    trusted_proxies: Words = ()
+    allowed_origins: Words = ()
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise ValueError("must be an absolute http or https URL, or empty")
+        return value.rstrip("/")
+
+
+class Udp(Section):
+    """Where media workers send and receive; worker i uses `port + i` (0: any free port)."""
+
+    host: str = "0.0.0.0"
+    port: Port = 8080
+    public_ip: Words = ()
+
+
+class Redis(Section):
+    """The store; an empty `url` means the embedded one."""
+
+    url: str = ""
+    wait_replicas: Annotated[int, Field(ge=0, le=16)] = 0
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in REDIS_SCHEMES:
+            raise ValueError(
+                f"must begin with one of {', '.join(s + '://' for s in REDIS_SCHEMES)}, or be empty"
+            )
+        return value
+
+
+class Auth(Section):
+    """Who may sign tokens."""
+
+    secret: str = Field(default="", repr=False)
+    allow_guests: bool = True
+    guest_ttl_s: Annotated[int, Field(ge=60, le=2_592_000)] = 86_400
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and len(value.encode()) < SECRET_MIN_BYTES:
+            raise ValueError(f"must have at least {SECRET_MIN_BYTES} bytes")
+        return value
+
+
+class Workers(Section):
+    """How many processes of each role `vendue serve` keeps running."""
+
+    web: Annotated[int, Field(ge=1, le=64)] = 1
+    media: Annotated[int, Field(ge=1, le=64)] = 1
+    drain_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+
+
+class IceServer(Section):
+    """A STUN or TURN server told to browsers in the `Link` header of WHIP and WHEP (RFC 9725 section 4.6)."""
+
+    urls: Annotated[Words, Field(min_length=1)]
+    username: str = ""
+    credential: str = Field(default="", repr=False)
+
+
+IceServers = Annotated[tuple[IceServer, ...], BeforeValidator(_split)]
+
+
+class Ice(Section):
+    """What browsers are told about reaching the media port."""
+
+    servers: IceServers = ()
+
+
+class Hold(Section):
+    """How long stock is kept for a buyer who has not paid yet."""
+
+    seconds: Annotated[int, Field(ge=5, le=3600)] = 120
+    extension_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
+
+
+class Payments(Section):
+    """How money is taken."""
+
+    gateway: Literal["test", "stripe"] = "test"
+    test_mode: bool = False
+
+    @field_validator("gateway")
+    @classmethod
+    def _built(cls, value: str) -> str:
+        if value == "stripe":
+            raise ValueError("'stripe' is not part of this version")
+        return value
+
+
+Rate = Annotated[float, Field(gt=0, le=1_000_000)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Limits(Section):
+    """What one address, one subject and one process may use. Rates are per second, bursts are counts."""
+
+    exempt_loopback: bool = False
+    requests_per_s: Rate = 50.0
+    requests_burst: Count = 200
+    orders_per_s: Rate = 2.0
+    orders_burst: Count = 10
+    chat_per_s: Rate = 0.5
+    chat_burst: Count = 5
+    reactions_per_s: Rate = 20.0
+    reactions_burst: Count = 40
+    guests_per_s: Rate = 1.0
+    guests_burst: Count = 50
+    tickets_per_s: Rate = 2.0
+    tickets_burst: Count = 100
+    video_per_s: Rate = 2.0
+    video_burst: Count = 50
+    sockets: Count = 20_000
+    sockets_per_address: Count = 500
+    publishers: Count = 50
+    subscribers: Count = 2_000
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Process(BaseModel):
+    """What a worker learns from the process that started it; never read from a file or the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    index: int = 0  # of the worker among those of its role
+    listen_fd: int | None = None  # the shared listening TCP socket; None: bind http.host and http.port
+    restarts: int = 0  # how often this worker has been restarted, for /metrics
+
+
+class Settings(Section):
+    """All settings of one installation, complete and checked."""
+
+    data_dir: Path = Path("data")
+    run_dir: Path | None = None
+    http: Http = Http()
+    udp: Udp = Udp()
+    redis: Redis = Redis()
+    auth: Auth = Auth()
+    workers: Workers = Workers()
+    ice: Ice = Ice()
+    hold: Hold = Hold()
+    payments: Payments = Payments()
+    limits: Limits = Limits()
+    log: Log = Log()
+    process: Process = Process()
+
+    @property
+    def sockets_dir(self) -> Path:
+        """Where media workers put their unix sockets (`media-<i>.sock`) and web workers look for them."""
+        return self.run_dir or self.data_dir / "run"
+
+    def media_socket(self, index: int) -> Path:
+        """The unix socket of media worker `index`."""
+        return self.sockets_dir / f"media-{index}.sock"
+
+
+def load(
+    config: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    serving: bool = False,
+) -> Settings:
+    """Read `config` (TOML), then the environment, then `overrides` (nested like the file), the later winning.
+
+    `serving` also checks what only a process that sells needs. Raises SettingsError naming each wrong key.
+    """
+    problems: list[str] = []
+    merged: dict[str, Any] = {}
+    _merge(merged, _read_toml(config) if config else {})
+    _merge(merged, _read_environment(environ, problems))
+    _merge(merged, overrides or {})
+    problems += [f"{key}: unknown setting{_hint(key)}" for key in _drop_unknown(merged)]
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(problems + [_line(detail) for detail in error.errors()]) from None
+    problems += _cross_problems(settings, serving=serving)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def known_keys() -> dict[str, FieldInfo]:
+    """Every settable key by its dotted name, in the order of the classes above."""
+    keys: dict[str, FieldInfo] = {}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            keys |= {f"{name}.{inner}": info for inner, info in field.annotation.model_fields.items()}
+        elif field.annotation is not Process:
+            keys[name] = field
+    return keys
+
+
+def _cross_problems(settings: Settings, *, serving: bool) -> list[str]:
+    """What is wrong between keys that are each right."""
+    problems: list[str] = []
+    if settings.redis.url and not settings.auth.secret:
+        problems.append(
+            "auth.secret: required when redis.url is set, so that every process signs with one key"
+        )
+    if not serving:
+        return problems
+    if settings.payments.gateway == "test" and not settings.payments.test_mode:
+        problems.append("payments.test_mode: must be true when payments.gateway is 'test' (no money moves)")
+    if len(os.fsencode(settings.media_socket(99).absolute())) > UNIX_PATH_MAX_BYTES:
+        problems.append(
+            f"{'run_dir' if settings.run_dir else 'data_dir'}: path too long for a unix socket in it"
+        )
+    return problems
+
+
+def _read_toml(config: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError([f"{config}: {reason}"]) from None
+
+
+def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """The nested settings in the environment; names of unknown variables are added to `problems`."""
+    keys = known_keys()
+    found: dict[str, Any] = {}
+    for variable, value in sorted(environ.items()):
+        if not variable.startswith(ENV_PREFIX) or SERVICE_LINK.fullmatch(f"{variable}={value}"):
+            continue
+        key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+        if key not in keys:
+            problems.append(f"{variable}: unknown setting{_hint(key)}")
+            continue
+        *sections, name = key.split(".")
+        _merge(found, {sections[0]: {name: value}} if sections else {name: value})
+    return found
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        old = into.get(key)
+        if isinstance(old, dict) and isinstance(value, Mapping):
+            _merge(cast("dict[str, Any]", old), cast("Mapping[str, Any]", value))
+        else:
+            into[key] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+
+
+def _drop_unknown(tree: dict[str, Any]) -> list[str]:
+    """Take the keys that are no settings out of `tree` and return their dotted names."""
+    keys = known_keys()
+    sections = {key.split(".")[0] for key in keys if "." in key}
+    unknown: list[str] = []
+    for name, value in list(tree.items()):
+        if name in sections and isinstance(value, dict):
+            inner = cast("dict[str, Any]", value)
+            for key in [key for key in inner if f"{name}.{key}" not in keys]:
+                del inner[key]
+                unknown.append(f"{name}.{key}")
+        elif name not in sections and name not in keys:
+            del tree[name]
+            unknown.append(name)
+    return unknown
+
+
+def _hint(key: str) -> str:
+    close = difflib.get_close_matches(key, list(known_keys()), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _line(detail: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in detail["loc"])
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
