@@ -1,0 +1,47 @@
+"""The price in force: a pure function of a product's log entries and the sale clock.
+
+The same rule stands in `server/log/prelude.lua` (`price_in_force`), where it decides what a buyer is
+charged; this twin serves the model and `vendue verify`. Times are milliseconds of the sale clock, which
+stands still while the show is frozen. A flash price announced at version v reserves two versions: v+1 on
+[starts, ends) and v+2 for the list price after it, whether or not anybody has written the `price.ended`
+notice yet.
+"""
+
+from typing import NamedTuple
+
+
+class Flash(NamedTuple):
+    """A flash price that is announced or running. `version` is the one it has while it runs."""
+
+    id: str
+    price_minor: int
+    version: int
+    starts_sale_ms: int
+    ends_sale_ms: int
+
+
+class PriceInForce(NamedTuple):
+    """What one unit costs, under which price version, and through which flash price (None: the list price)."""
+
+    price_minor: int
+    version: int
+    flash_id: str | None
+
+
+def price_in_force(list_price_minor: int, version: int, flash: Flash | None, sale_ms: int) -> PriceInForce:
+    """Return the price at `sale_ms` of a product with this list price, base version and announced flash."""
+    if flash is None or sale_ms < flash.starts_sale_ms:
+        return PriceInForce(list_price_minor, version, None)
+    if sale_ms < flash.ends_sale_ms:
+        return PriceInForce(flash.price_minor, flash.version, flash.id)
+    return PriceInForce(list_price_minor, flash.version + 1, None)
+
+
+def sale_time_ms(server_ms: int, frozen_since_ms: int, frozen_total_ms: int) -> int:
+    """The sale clock at a server time; `frozen_since_ms` is 0 while the show is not frozen."""
+    return (frozen_since_ms or server_ms) - frozen_total_ms
+
+
+def server_time_ms(sale_ms: int, frozen_since_ms: int, frozen_total_ms: int) -> int | None:
+    """When a sale-clock deadline will fall on the server's clock; None while the show is frozen."""
+    return None if frozen_since_ms else sale_ms + frozen_total_ms
