@@ -1,1 +1,1 @@
-"""Redis: the embedded store, the coalescing connection and the script loader. No rules of a sale live here."""
+"""Redis: the embedded store, the coalescing connection, the script loader. No rules of a sale live here."""

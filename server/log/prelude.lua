@@ -1,0 +1,159 @@
+-- Prelude: joined by the loader in front of every script. It gives a body the show, the clocks, the permission and
+-- ban checks, the price in force, and the one way to write the log. A body makes every check before its first write.
+--
+-- The loader generates before this:  SCRIPT (its name) and ACTIONS (the roles that may do each action it asks about).
+-- KEYS[1] = ls:{show}:show, KEYS[2] = ls:{show}:feed (channel); every other key is `base` .. name, in the same slot.
+-- ARGV = actor pid, token role on this show, press_ms, idempotency key, then the script's own: arg(1), arg(2), …
+-- A body returns {'ok', …} or refuse(code, {name, value, …}).
+
+local base = string.sub(KEYS[1], 1, -5)
+local actor, token_role, press_ms, idempotency_key = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+
+local function arg(i) return ARGV[4 + i] end
+
+-- JSON. Numbers leave as integers (%d): cjson would round them to 14 digits.
+local NULL = {}
+local function RAW(json) return {raw = json} end
+local function json_value(v)
+  local kind = type(v)
+  if kind == 'number' then return string.format('%d', v) end
+  if kind == 'string' then return cjson.encode(v) end
+  if kind == 'boolean' then return v and 'true' or 'false' end
+  return kind == 'table' and v.raw or 'null'
+end
+local function J(...)
+  local given, out = {...}, {}
+  for i = 1, select('#', ...), 2 do
+    out[#out + 1] = '"' .. given[i] .. '":' .. json_value(given[i + 1])
+  end
+  return '{' .. table.concat(out, ',') .. '}'
+end
+local function JA(values)
+  local out = {}
+  for i = 1, #values do out[i] = json_value(values[i]) end
+  return '[' .. table.concat(out, ',') .. ']'
+end
+
+local function refuse(code, detail)
+  return {'refused', code, detail and J(unpack(detail)) or '{}'}
+end
+
+-- A hash as a table of strings; empty when the key is missing.
+local function hash(key)
+  local flat, out = redis.call('HGETALL', key), {}
+  for i = 1, #flat, 2 do out[flat[i]] = flat[i + 1] end
+  return out
+end
+
+local show = hash(KEYS[1])
+if not show.id and SCRIPT ~= 'create' then return {'refused', 'unknown_show', '{}'} end
+
+-- Clocks. ts: server time in ms; never runs back, and never past what a clock watcher has confirmed (see clock.py).
+local time = redis.call('TIME')
+local ts = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + (tonumber(show.clock_offset_ms) or 0)
+local clock_limit_ms = tonumber(show.clock_limit_ms) or 0
+if clock_limit_ms > 0 and ts > clock_limit_ms then ts = clock_limit_ms end
+if ts < (tonumber(show.last_ts) or 0) then ts = tonumber(show.last_ts) end
+
+-- Sale clock: server time less all frozen time; it stands still while the show is frozen.
+local frozen_since_ms = tonumber(show.frozen_since_ms) or 0
+local frozen_total_ms = tonumber(show.frozen_total_ms) or 0
+local sale_ms = (frozen_since_ms > 0 and frozen_since_ms or ts) - frozen_total_ms
+local function is_frozen() return frozen_since_ms > 0 end
+
+-- Every change of `show` goes through here: name, value, …
+local function set_show(...)
+  local given = {...}
+  for i = 1, #given, 2 do
+    if type(given[i + 1]) == 'number' then given[i + 1] = string.format('%d', given[i + 1]) end
+    show[given[i]] = given[i + 1]
+  end
+  redis.call('HSET', KEYS[1], unpack(given))
+end
+
+-- Call after a change of state, sales_paused, video_blanked or host_away. Sale time is continuous across it.
+local function refreeze()
+  local flagged = show.sales_paused == '1' or show.video_blanked == '1' or show.host_away == '1'
+  local frozen = show.state == 'paused' or (show.state == 'live' and flagged)
+  if frozen and frozen_since_ms == 0 then
+    frozen_since_ms = ts
+  elseif not frozen and frozen_since_ms > 0 then
+    frozen_total_ms = frozen_total_ms + ts - frozen_since_ms
+    frozen_since_ms = 0
+  end
+  set_show('frozen_since_ms', frozen_since_ms, 'frozen_total_ms', frozen_total_ms)
+end
+
+-- May the actor do this? Token role, membership, ownership; a guest as far as the show's `guests` setting goes.
+local function authorise(action)
+  local allowed = ACTIONS[action]
+  if token_role == 'guest' then
+    if allowed['guest:' .. (show.guests or '')] then return true end
+  elseif allowed[token_role] then
+    return true
+  end
+  if actor == '' then return false end
+  if show.owner == actor and allowed.creator then return true end
+  local member = redis.call('HGET', base .. 'members', actor)
+  if member then
+    for role in string.gmatch(member, '[^,]+') do
+      if allowed[role] then return true end
+    end
+  end
+  return false
+end
+
+local function banned(pid) return pid ~= '' and redis.call('HEXISTS', base .. 'banned', pid) == 1 end
+
+-- The price of product `p` (its hash as a table) at a sale time: price_minor, version, flash id or nil. A flash
+-- reserves two versions: its own on [starts, ends) and the next one for the list price after it, written or not.
+local function price_in_force(p, at_sale_ms)
+  local list_minor = tonumber(p.list_price_minor)
+  if p.flash_id and p.flash_id ~= '' and at_sale_ms >= tonumber(p.flash_starts_sale_ms) then
+    local version = tonumber(p.flash_version)
+    if at_sale_ms < tonumber(p.flash_ends_sale_ms) then
+      return tonumber(p.flash_price_minor), version, p.flash_id
+    end
+    return list_minor, version + 1, nil
+  end
+  return list_minor, tonumber(p.price_version), nil
+end
+
+-- Write one log entry and publish it. audience: 'public', 'staff' or 'subject:<pid>'. With use_press the entry
+-- applies at the frame of the press, when the press is believable. Returns its seq.
+local function append(audience, kind, body_json, use_press)
+  local seq, at_ms = (tonumber(show.seq) or 0) + 1, ts
+  if use_press and press_ms and press_ms >= ts - 1500 and press_ms <= ts + 500 then at_ms = math.floor(press_ms) end
+  local entry = string.format('{"seq":%d,"prev_public":%d,"audience":"%s","ts":%d,"at_ms":%d,"kind":"%s","actor":"%s","body":%s}',
+    seq, tonumber(show.prev_public) or 0, audience, ts, at_ms, kind, actor, body_json)
+  redis.call('XADD', base .. 'log', string.format('%d-0', seq), 'e', entry)
+  if audience == 'public' then
+    set_show('seq', seq, 'last_ts', ts, 'prev_public', seq)
+  else
+    set_show('seq', seq, 'last_ts', ts)
+  end
+  redis.call('SPUBLISH', KEYS[2], 'L' .. entry)
+  return seq
+end
+
+-- Repeats of a POST (orders have their own record). `replayed(…)`: the remembered reply, a refusal when the key was
+-- used for something else, or nil. What must be equal: the given values, or all own arguments when none is given
+-- (give them when an argument is made up by the server). `remember(reply)` keeps it for 24 h and returns it.
+local idempotency_print
+local function replayed(...)
+  if idempotency_key == '' then return nil end
+  local parts = select('#', ...) > 0 and {...} or {unpack(ARGV, 5)}
+  for i = 1, #parts do parts[i] = #parts[i] .. ':' .. parts[i] end
+  idempotency_print = redis.sha1hex(SCRIPT .. ' ' .. table.concat(parts, ' '))
+  local kept = redis.call('GET', base .. 'idem:' .. actor .. ':' .. idempotency_key)
+  if not kept then return nil end
+  local record = cmsgpack.unpack(kept)
+  return record[1] == idempotency_print and record[2] or refuse('idempotency_conflict')
+end
+local function remember(reply)
+  if idempotency_print then
+    local record = cmsgpack.pack({idempotency_print, reply})
+    redis.call('SET', base .. 'idem:' .. actor .. ':' .. idempotency_key, record, 'PX', 86400000)
+  end
+  return reply
+end

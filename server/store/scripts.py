@@ -1,0 +1,118 @@
+"""The script loader: generated role table + prelude + body, run by content hash.
+
+A script is a file `server/*/lua/<name>.lua`; names are unique. Every connection loads them all; NOSCRIPT
+(somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing ran.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from server.store.outcome import Refused, StoreReplyError
+from server.store.resp import Arg, Reply
+from server.store.wire import Wire
+
+RoleTable: TypeAlias = Mapping[str, frozenset[str]]
+"""Action → names of the roles that may do it."""
+
+SERVER = Path(__file__).resolve().parent.parent
+PRELUDE = SERVER / "log" / "prelude.lua"
+_ASKED = re.compile(r"\bauthorise\('(\w+)'\)")
+_ASKED_BY_NAME = re.compile(r"^-- asks about: (.+)$", re.MULTILINE)
+"""For a body that computes the action's name."""
+
+
+class ScriptError(ValueError):
+    """A script file is wrong: two of one name, or an action that the role table does not have."""
+
+
+class Script(msgspec.Struct, frozen=True):
+    """One whole script and the hash by which the server knows it."""
+
+    name: str
+    source: bytes
+    sha: str
+
+
+def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
+    """Prelude and body under a header: the script's name, and the roles of the actions it asks about."""
+    named = [name for line in _ASKED_BY_NAME.findall(body) for name in line.replace(",", " ").split()]
+    asked = sorted({*_ASKED.findall(body), *named})
+    unknown = [action for action in asked if action not in table]
+    if unknown:
+        raise ScriptError(f"{name}.lua asks about unknown actions: {', '.join(unknown)}")
+    rows = [
+        f"['{action}'] = {{" + ", ".join(f"['{role}'] = true" for role in sorted(table[action])) + "}"
+        for action in asked
+    ]
+    header = f"local SCRIPT = '{name}'\nlocal ACTIONS = {{{', '.join(rows)}}}\n"
+    source = f"{header}{prelude}\n{body}".encode()
+    return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
+
+
+def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
+    """Every script of the server by name. Raises ScriptError."""
+    prelude = PRELUDE.read_text()
+    scripts: dict[str, Script] = {}
+    for path in sorted(root.glob("*/lua/*.lua")):
+        if path.stem in scripts:
+            raise ScriptError(f"two scripts are called {path.stem}")
+        scripts[path.stem] = compose(path.stem, path.read_text(), prelude, table)
+    return scripts
+
+
+class Scripts:
+    """Runs scripts over one connection."""
+
+    def __init__(self, wire: Wire, scripts: Mapping[str, Script]) -> None:
+        self._wire, self._scripts = wire, scripts
+
+    async def run(
+        self,
+        name: str,
+        show_id: str,
+        actor: str,
+        role: str,
+        *args: Arg,
+        press_ms: float | None = None,
+        idempotency_key: str = "",
+    ) -> "list[Reply] | Refused":
+        """Run one transition of one show.
+
+        `actor` is a pid ('' none) and `role` what the actor's token grants on this show ('' none). Gives the
+        script's reply (a list; the first item is the status `b"ok"`) or the refusal. Raises StoreError (see
+        wire.py).
+        """
+        script = self._scripts[name]
+        base = f"ls:{{{show_id}}}:"
+        press = "" if press_ms is None else str(int(press_ms))
+        tail: tuple[Arg, ...] = (2, base + "show", base + "feed", actor, role, press, idempotency_key, *args)
+        try:
+            reply = await self._wire.call("EVALSHA", script.sha, *tail)
+        except StoreReplyError as error:
+            if error.code != "NOSCRIPT":
+                raise
+            await self._wire.call("SCRIPT", "LOAD", script.source)
+            reply = await self._wire.call("EVALSHA", script.sha, *tail)
+        return _outcome(name, reply)
+
+
+async def load_all(wire: Wire, scripts: Mapping[str, Script]) -> None:
+    """`on_connect` of a connection that runs scripts."""
+    for script in scripts.values():
+        await wire.call_now("SCRIPT", "LOAD", script.source)
+
+
+def _outcome(name: str, reply: Reply) -> "list[Reply] | Refused":
+    if not isinstance(reply, list) or not reply:
+        raise StoreReplyError(f"ERR the script {name} answered {reply!r}")
+    if reply[0] == b"refused":
+        code, detail = reply[1], reply[2]
+        assert isinstance(code, bytes)  # noqa: S101 - the prelude's own shape
+        assert isinstance(detail, bytes)  # noqa: S101
+        return Refused(code.decode(), msgspec.json.decode(detail, type=dict[str, object]))
+    return reply

@@ -1,0 +1,283 @@
+"""The coalescing connection: all commands of one loop turn leave in one write, replies come back in order.
+
+One `Wire` is one connection that heals itself. Its promises:
+- At most `max_pending` commands wait (sent or not); one more raises StoreBusy at once and was not sent.
+- A command is sent at most once. When the connection is lost or an answer is overdue, everything that was
+  sent and not answered raises StoreUnavailable(maybe_applied=True): the outcome is unknown, and only the
+  caller knows whether asking again is safe (scripts with an idempotency key are). Commands not yet sent wait
+  for the next connection.
+- No command waits longer than about `timeout_s`, connection or not.
+- `on_connect` (script loading) runs on every new connection before any command.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from server.store.outcome import StoreBusy, StoreError, StoreReplyError, StoreUnavailable
+from server.store.resp import Arg, Parser, ProtocolError, Reply, encode
+from server.store.topology import Target
+
+MAX_PENDING = 20_000
+"""A second of the store's own capacity at its slowest; more waiting commands would only answer too late."""
+TIMEOUT_S = 3.0
+RETRY_FIRST_S, RETRY_MOST_S = 0.02, 1.0
+GRACE_S = 0.05
+"""After our own loop stood still, replies may be waiting in the socket: look once more before giving up."""
+
+Ready = Callable[["Wire"], Awaitable[None]]
+
+
+class _Command:
+    """One command on its way. `future` may be done early (cancelled, timed out): its reply is dropped."""
+
+    __slots__ = ("data", "deadline", "future")
+
+    def __init__(self, data: bytes, deadline: float, future: "asyncio.Future[Reply]") -> None:
+        self.data, self.deadline, self.future = data, deadline, future
+
+
+class Wire:
+    """See the module. Make one with `await Wire.open(target)`; it belongs to one event loop."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        on_connect: Ready | None = None,
+        max_pending: int = MAX_PENDING,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self.target = target
+        self.connects = 0  # how often a connection came up: reconnections show in the metrics
+        self._on_connect = on_connect
+        self._max_pending, self._timeout_s = max_pending, timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._unsent: deque[_Command] = deque()
+        self._sent: deque[_Command] = deque()
+        self._connection: _Connection | None = None
+        self._ready = False  # on_connect has run: commands may leave
+        self._flush_scheduled = self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, target: Target, *, on_connect: Ready | None = None, wait_s: float = 10.0) -> "Wire":
+        """Connect, run `on_connect`, and keep the connection up until `close`. Raises StoreError when the
+        store does not answer within `wait_s` or refuses us (wrong password).
+        """
+        wire = cls(target, on_connect=on_connect)
+        up: asyncio.Future[None] = wire._loop.create_future()
+        wire._task = asyncio.create_task(wire._keep_connected(up), name=f"wire {target!r}")
+        try:
+            await asyncio.wait_for(up, wait_s)
+        except BaseException as error:
+            await wire.close()
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable(
+                    f"no store at {target!r} after {wait_s:g} s", maybe_applied=False
+                ) from None
+            raise
+        return wire
+
+    @property
+    def connected(self) -> bool:
+        """True while commands leave at once."""
+        return self._ready
+
+    @property
+    def pending(self) -> int:
+        """Commands waiting for their answer."""
+        return len(self._unsent) + len(self._sent)
+
+    def call(self, *args: Arg) -> "asyncio.Future[Reply]":
+        """Send one command; await the result for its reply. An error reply is raised as StoreReplyError; for
+        the other errors see the module.
+        """
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        if self._closed:
+            future.set_exception(StoreUnavailable("the connection is closed", maybe_applied=False))
+        elif self.pending >= self._max_pending:
+            future.set_exception(StoreBusy(f"{self.pending} commands are waiting for the store"))
+        else:
+            self._unsent.append(_Command(encode(args), self._loop.time() + self._timeout_s, future))
+            self._schedule()
+        return future
+
+    async def call_now(self, *args: Arg) -> Reply:
+        """For `on_connect` only: send on the connection that is being set up, ahead of everything waiting."""
+        if self._connection is None:
+            raise StoreUnavailable("the connection was lost", maybe_applied=False)
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        command = _Command(encode(args), self._loop.time() + self._timeout_s, future)
+        self._sent.append(command)
+        self._connection.write(command.data)
+        self._watch_deadlines()
+        return await future
+
+    async def close(self) -> None:
+        """Close now; what waits is answered StoreUnavailable."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._connection is not None:
+            self._connection.abort()
+        self._drop_connection("the connection was closed")
+        self._fail(self._unsent, "the connection was closed", maybe_applied=False)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # Sending
+
+    def _schedule(self) -> None:
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+        if self._timer is None:
+            self._watch_deadlines()
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if not self._ready or self._connection is None or not self._unsent:
+            return
+        commands = [command for command in self._unsent if not command.future.done()]
+        self._unsent.clear()
+        self._sent.extend(commands)
+        self._connection.write(b"".join([command.data for command in commands]))
+
+    # Receiving
+
+    def on_replies(self, connection: "_Connection", replies: list[Reply]) -> None:
+        """The connection's protocol gives whole replies, in order."""
+        if connection is not self._connection:
+            return
+        for reply in replies:
+            if not self._sent:
+                raise ProtocolError("a reply that nobody asked for")
+            future = self._sent.popleft().future
+            if future.done():
+                continue
+            if isinstance(reply, StoreReplyError):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
+
+    # Time
+
+    def _watch_deadlines(self, delay_s: float | None = None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(
+            self._timeout_s / 4 if delay_s is None else delay_s, self._check_deadlines
+        )
+
+    def _check_deadlines(self, *, again: bool = False) -> None:
+        self._timer = None
+        now = self._loop.time()
+        if self._sent and self._sent[0].deadline <= now:
+            if again and self._connection is not None:
+                self._connection.abort()
+                self._drop_connection("no answer in time")
+            elif not again:
+                self._timer = self._loop.call_later(GRACE_S, lambda: self._check_deadlines(again=True))
+                return
+        late: list[_Command] = []
+        while self._unsent and self._unsent[0].deadline <= now:
+            late.append(self._unsent.popleft())
+        self._fail(late, "no connection to the store", maybe_applied=False)
+        if self.pending:
+            self._watch_deadlines()
+
+    # Connection
+
+    async def _keep_connected(self, up: "asyncio.Future[None]") -> None:
+        delay_s = RETRY_FIRST_S
+        while not self._closed:
+            try:
+                connection = await asyncio.wait_for(self._connect(), self._timeout_s)
+            except (OSError, StoreError, TimeoutError) as error:
+                self._drop_connection("the connection failed")
+                if isinstance(error, StoreReplyError) and not _passing(error) and not up.done():
+                    up.set_exception(error)
+                    return
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_MOST_S)
+                continue
+            delay_s = RETRY_FIRST_S
+            if not up.done():
+                up.set_result(None)
+            await connection.lost
+            self._drop_connection("the connection was lost")
+
+    async def _connect(self) -> "_Connection":
+        connection = _Connection(self)
+        target = self.target
+        if target.path:
+            await self._loop.create_unix_connection(lambda: connection, target.path)
+        else:
+            tls = ssl.create_default_context() if target.tls else None
+            await self._loop.create_connection(lambda: connection, target.host, target.port, ssl=tls)
+        self._connection = connection
+        if target.password:
+            await self.call_now("AUTH", *([target.username] if target.username else []), target.password)
+        if target.db:
+            await self.call_now("SELECT", target.db)
+        if self._on_connect is not None:
+            await self._on_connect(self)
+        self.connects += 1
+        self._ready = True
+        self._schedule()
+        return connection
+
+    def _drop_connection(self, why: str) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+        self._connection, self._ready = None, False
+        self._fail(self._sent, why, maybe_applied=True)
+
+    def _fail(self, commands: "deque[_Command] | list[_Command]", why: str, *, maybe_applied: bool) -> None:
+        failed = list(commands)
+        commands.clear()
+        for command in failed:
+            if not command.future.done():
+                command.future.set_exception(StoreUnavailable(why, maybe_applied=maybe_applied))
+
+
+class _Connection(asyncio.Protocol):
+    """One socket: bytes to replies; `lost` is done when it is gone."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire, self._parser = wire, Parser()
+        self._transport: asyncio.Transport | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._wire.on_replies(self, self._parser.feed(data))
+        except ProtocolError:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _passing(error: StoreReplyError) -> bool:
+    """Will pass by itself: the server is still reading its data, or has just lost its primary."""
+    return error.code in ("LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
