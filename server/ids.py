@@ -28,7 +28,7 @@ def new_pid() -> str:
 
 
 def order_id(show: str, pid: str, key: str, secret: bytes | str) -> str:
-    """Derive the order's id from the buyer's idempotency key: keyed BLAKE2s (RFC 7693), parts length-prefixed.
+    """Derive the order's id from the buyer's idempotency key: keyed BLAKE2s (RFC 7693), framed parts.
 
     The same three parts always give the same id, and nobody without ``secret`` can compute another buyer's.
     """

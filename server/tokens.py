@@ -5,6 +5,7 @@ else the show's own member list grants, is not decided here: both need the store
 """
 
 import secrets
+import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -47,12 +48,24 @@ class Principal:
     exp: int
 
     def role_on(self, show: str) -> str:
-        """Return the role that the token grants on ``show``: empty when the token is for another one."""
-        return self.role if self.show is None or self.show == show else ""
+        """Return the role that the token grants on ``show``.
+
+        Empty when the token is for another one; ``guest`` for a minted viewer, whose rights the show sets.
+        """
+        if self.show is not None and self.show != show:
+            return ""
+        return "guest" if self.is_guest else self.role
+
+    @property
+    def is_guest(self) -> bool:
+        """Tell whether this is a minted viewer: nobody but its own pid."""
+        return self.role == "viewer" and self.subject == self.pid
 
 
-def issue(secret: str, *, subject: str, role: str, show: str | None, ttl_s: int, now_ms: int) -> str:
-    """Return a signed token for ``subject`` that is valid for ``ttl_s`` seconds from ``now_ms``.
+def issue(
+    secret: str, *, subject: str, role: str, show: str | None, ttl_s: int, now_ms: int | None = None
+) -> str:
+    """Return a signed token for ``subject`` that is valid for ``ttl_s`` seconds from ``now_ms`` (None: now).
 
     Raises ValueError for a subject, show or lifetime that `read` would refuse.
     """
@@ -65,7 +78,8 @@ def issue(secret: str, *, subject: str, role: str, show: str | None, ttl_s: int,
     claims: dict[str, Any] = {"sub": subject, "role": role}
     if show is not None:
         claims["show"] = show
-    claims["exp"] = now_ms // 1000 + ttl_s
+    start_s = int(time.time()) if now_ms is None else now_ms // 1000
+    claims["exp"] = start_s + ttl_s
     claims["jti"] = secrets.token_urlsafe(12)
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
 

@@ -1,0 +1,112 @@
+"""Who is asking, and may it ask so often: bearer tokens and rate limits, the same on every route."""
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final, Literal, Protocol
+
+from server.errors import Problem
+from server.ids import is_pid
+from server.live.limits import KeyedBuckets
+from server.routes.headers import is_loopback
+from server.settings import Limits
+from server.tokens import Principal, TokenError, read
+
+ANONYMOUS: Final = Principal(subject="", pid="", role="", show=None, jti="", exp=0)
+KNOWN_MAX: Final = 20_000  # ~0.5 KB each; twice the viewers that one worker is meant to hold
+BUCKETS_MAX: Final = 50_000
+
+type Kind = Literal["requests", "orders", "guests", "tickets", "video"]
+
+
+class Pids(Protocol):
+    """Maps a subject to its pid."""
+
+    async def resolve(self, subject: str) -> str:
+        """Return the subject's pid, made on first sight."""
+        ...
+
+
+class Authenticator:
+    """Turns an ``Authorization`` header into a principal; what was verified once is remembered by the header."""
+
+    def __init__(
+        self, secret: str, pids: Pids, is_revoked: Callable[[str], bool], now_ms: Callable[[], int]
+    ) -> None:
+        self._secret = secret
+        self._pids = pids
+        self._is_revoked = is_revoked
+        self._now_ms = now_ms
+        self._known: dict[str, Principal] = {}
+
+    def recognise(self, authorization: str) -> Principal | None:
+        """Return the principal of a header seen before, if it is still good; no await, for the purchase path."""
+        principal = self._known.get(authorization)
+        if principal is None or self._now_ms() >= principal.exp * 1000 or self._is_revoked(principal.jti):
+            return None
+        return principal
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Return who asks, ANONYMOUS without a header; raises Problem ``invalid_token`` or ``expired``."""
+        if authorization is None:
+            return ANONYMOUS
+        known = self.recognise(authorization)
+        if known is not None:
+            return known
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Problem("invalid_token", "the Authorization header must be: Bearer <token>")
+        claims = read(self._secret, token.strip(), self._now_ms())
+        if isinstance(claims, TokenError):
+            raise Problem(claims.value)
+        if self._is_revoked(claims.jti):
+            raise Problem("invalid_token", "the token was revoked")
+        pid = claims.subject if is_pid(claims.subject) else await self._pids.resolve(claims.subject)
+        principal = Principal(claims.subject, pid, claims.role, claims.show, claims.jti, claims.exp)
+        if len(self._known) >= KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[authorization] = principal
+        return principal
+
+
+def check_scope(principal: Principal, show: str) -> None:
+    """Refuse a token that was issued for another show."""
+    if principal.show is not None and principal.show != show:
+        raise Problem("forbidden", "the token is for another show")
+
+
+class Gate:
+    """The rate limits: what is above them is answered 429 with ``Retry-After`` before any work is done."""
+
+    def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._exempt_loopback = limits.exempt_loopback
+        self._by_address = KeyedBuckets(limits.requests_per_s, limits.requests_burst, BUCKETS_MAX)
+        self._by_kind: dict[Kind, KeyedBuckets] = {
+            "orders": KeyedBuckets(limits.orders_per_s, limits.orders_burst, BUCKETS_MAX),
+            "guests": KeyedBuckets(limits.guests_per_s, limits.guests_burst, BUCKETS_MAX),
+            "tickets": KeyedBuckets(limits.tickets_per_s, limits.tickets_burst, BUCKETS_MAX),
+            "video": KeyedBuckets(limits.video_per_s, limits.video_burst, BUCKETS_MAX),
+        }
+
+    def admit_address(self, address: str) -> None:
+        """Count a request of ``address`` (every kind); raises Problem ``rate_limited``."""
+        if not self.exempts(address):
+            self._take(self._by_address, address)
+
+    def admit(self, kind: Kind, address: str, pid: str) -> None:
+        """Count a request of a limited kind by its subject, or by its address when it has none."""
+        if kind != "requests" and not self.exempts(address):
+            self._take(self._by_kind[kind], pid or address)
+
+    def exempts(self, address: str) -> bool:
+        """Tell whether no limit applies to ``address``."""
+        return self._exempt_loopback and _is_loopback(address)
+
+    def _take(self, buckets: KeyedBuckets, key: str) -> None:
+        wait_s = buckets.take(key, self._now())
+        if wait_s > 0:
+            raise Problem("rate_limited", retry_after_s=max(1, round(wait_s + 0.5)))
+
+
+_is_loopback = lru_cache(maxsize=1024)(is_loopback)
