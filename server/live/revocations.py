@@ -1,8 +1,9 @@
 """Tokens that were taken back: every worker knows the whole list, at most half a second late.
 
-The list is small (tokens revoked by hand), so each worker keeps a copy and asks twice a second whether its version
-has moved on. That loses nothing over a broken connection, unlike a publication, and makes the check of a request a
-look-up in a set. A worker whose store does not answer goes on with what it knows; buying needs the store anyway.
+The list is small (tokens revoked by hand), so each worker keeps a copy and asks twice a second whether its
+version has moved on. That loses nothing over a broken connection, unlike a publication, and makes the check
+of a request a look-up in a set. A worker whose store does not answer goes on with what it knows; buying
+needs the store anyway.
 """
 
 import asyncio
@@ -22,7 +23,10 @@ log = get_logger(__name__)
 
 
 class Revocations:
-    """See the module. ``on_revoked`` is called once in this process for each token that is new in the list."""
+    """See the module.
+
+    ``on_revoked`` is called once in this process for each token that is new in the list.
+    """
 
     def __init__(self, store: Store, on_revoked: Callable[[str], None] = lambda _jti: None) -> None:
         self._store = store
@@ -35,7 +39,10 @@ class Revocations:
         return jti in self._revoked
 
     async def revoke(self, jti: str, now_ms: int) -> None:
-        """Take a token back everywhere. Idempotent. Raises redis.RedisError when the store does not answer."""
+        """Take a token back everywhere.
+
+        Idempotent. Raises redis.RedisError when the store does not answer.
+        """
         async with self._store.redis.pipeline(transaction=True) as pipeline:
             pipeline.zremrangebyscore(TOKENS_KEY, "-inf", now_ms)
             pipeline.zadd(TOKENS_KEY, {jti: now_ms + KEPT_MS})

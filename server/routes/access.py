@@ -16,7 +16,7 @@ ANONYMOUS: Final = Principal(subject="", pid="", role="", show=None, jti="", exp
 KNOWN_MAX: Final = 20_000  # ~0.5 KB each; twice the viewers that one worker is meant to hold
 BUCKETS_MAX: Final = 50_000
 
-type Kind = Literal["requests", "orders", "guests", "tickets", "video"]
+Kind = Literal["requests", "orders", "guests", "tickets", "video"]
 
 
 class Pids(Protocol):
@@ -28,7 +28,10 @@ class Pids(Protocol):
 
 
 class Authenticator:
-    """Turns an ``Authorization`` header into a principal; what was verified once is remembered by the header."""
+    """Turns an ``Authorization`` header into a principal.
+
+    What was verified once is remembered by the header.
+    """
 
     def __init__(
         self, secret: str, pids: Pids, is_revoked: Callable[[str], bool], now_ms: Callable[[], int]
@@ -40,7 +43,10 @@ class Authenticator:
         self._known: dict[str, Principal] = {}
 
     def recognise(self, authorization: str) -> Principal | None:
-        """Return the principal of a header seen before, if it is still good; no await, for the purchase path."""
+        """Return the principal of a header seen before, if it is still good.
+
+        No await, for the purchase path.
+        """
         principal = self._known.get(authorization)
         if principal is None or self._now_ms() >= principal.exp * 1000 or self._is_revoked(principal.jti):
             return None

@@ -1,7 +1,7 @@
 """Reading a request's body: never more than its bound, never of a type that is not taken here."""
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.types import Receive
@@ -11,6 +11,8 @@ from server.errors import Problem
 JSON_LIMIT: Final = 64 * 1024
 SDP_LIMIT: Final = 1024 * 1024
 
+B = TypeVar("B")
+
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _FIELD = re.compile(r"(?:field|parameter) `([^`]*)`|at `\$\.?([^`]*)`")
 
@@ -18,8 +20,8 @@ _FIELD = re.compile(r"(?:field|parameter) `([^`]*)`|at `\$\.?([^`]*)`")
 async def read_body(receive: Receive, declared: str | None, limit: int) -> bytes:
     """Return the request's body of at most ``limit`` bytes.
 
-    ``declared`` is the Content-Length header, judged before a byte is read (so a client that waits for
-    ``100 Continue`` never sends a body that would be refused). Raises Problem ``too_large``; a client that went
+    ``declared`` is the Content-Length header, judged before a byte is read (so a client that waits for ``100
+    Continue`` never sends a body that would be refused). Raises Problem ``too_large``; a client that went
     away raises Problem ``bad_request``, which nobody reads.
     """
     if declared is not None and declared.isdecimal() and int(declared) > limit:
@@ -52,7 +54,7 @@ def check_json_type(content_type: str | None) -> None:
         raise Problem("unsupported_media_type", "the body must be application/json")
 
 
-def decode[B](decoder: "msgspec.json.Decoder[B]", body: bytes) -> B:
+def decode(decoder: "msgspec.json.Decoder[B]", body: bytes) -> B:
     """Decode a JSON body; raises Problem ``bad_request`` that names the wrong field."""
     try:
         return decoder.decode(body)

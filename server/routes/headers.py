@@ -7,12 +7,14 @@ from typing import NamedTuple
 from server.errors import Problem
 from server.ids import is_idempotency_key
 
-type Headers = Iterable[tuple[bytes, bytes]]
-type _Network = IPv4Network | IPv6Network
+_Network = IPv4Network | IPv6Network
 
 
 class Press(NamedTuple):
-    """``Vendue-Press``: the page's wall clock when the command was pressed, and the publication it belongs to."""
+    """``Vendue-Press``.
+
+    The page's wall clock when the command was pressed, and the publication it belongs to.
+    """
 
     wall_ms: float
     publication: str
@@ -27,7 +29,10 @@ class Peers:
         )
 
     def address(self, client: tuple[str, int] | None, forwarded: str | None) -> str:
-        """Return the nearest address that is not a trusted proxy; '' when the peer has none (a unix socket)."""
+        """Return the nearest address that is not a trusted proxy.
+
+        '' when the peer has none (a unix socket).
+        """
         address = client[0] if client else ""
         if not self._trusted or not forwarded:
             return address
@@ -66,7 +71,10 @@ def _parse(address: str) -> IPv4Address | IPv6Address | None:
 
 
 def idempotency_key(value: str | None, *, required: bool) -> str:
-    """Return the ``Idempotency-Key``, '' when there is none; raises Problem when it is missing or malformed."""
+    """Return the ``Idempotency-Key``, '' when there is none.
+
+    Raises Problem when it is missing or malformed.
+    """
     if not value:
         if required:
             raise Problem("idempotency_key_required")
