@@ -1,4 +1,6 @@
-"""The errors of the relay's pure parts. Whoever feeds bytes from a peer catches `ParseError` and counts it."""
+"""The errors of the relay's pure parts. Whoever feeds bytes from a peer catches `ParseError` and
+counts it.
+"""
 
 
 class ParseError(ValueError):

@@ -1,8 +1,9 @@
 """The fan-out interface: the one door through which media leaves the process.
 
-A frame of a track is prepared once (header extensions removed, timestamp on the outgoing timeline) and then patched,
-encrypted and sent once per viewer. `media.kernel.pure` does it in Python; a C extension can take its place behind
-`Fanout` without a change elsewhere. This module holds types only: it opens no socket and touches no key.
+A frame of a track is prepared once (header extensions removed, timestamp on the outgoing timeline) and
+then patched, encrypted and sent once per viewer. `media.kernel.pure` does it in Python; a C extension
+can take its place behind `Fanout` without a change elsewhere. This module holds types only: it opens
+no socket and touches no key.
 """
 
 from typing import NamedTuple, Protocol
@@ -14,14 +15,17 @@ MAX_BURST_PACKETS = 64
 """Linux takes at most 64 segments in one UDP_SEGMENT message (UDP_MAX_SEGMENTS before 6.9, 128 since)."""
 
 MAX_PACKET_BYTES = 1400
-"""Longest plain RTP or RTCP packet that is sent: with the SRTP tag and IPv6 it still fits a 1,500-byte link."""
+"""Longest plain RTP or RTCP packet that is sent: with the SRTP tag and IPv6 it still fits a 1,500-byte
+link.
+"""
 
 
 class Target(NamedTuple):
     """One viewer of one layer: what differs between its copy of a packet and everybody else's.
 
-    The copy has `ssrc`, `payload_type` and sequence number `(prepared + seq_offset) mod 2^16`; timestamp, marker and
-    payload are the prepared packet's own. A target changes only when its viewer joins, leaves or changes layer.
+    The copy has `ssrc`, `payload_type` and sequence number `(prepared + seq_offset) mod 2^16`;
+    timestamp, marker and payload are the prepared packet's own. A target changes only when its viewer
+    joins, leaves or changes layer.
     """
 
     slot: int
@@ -31,7 +35,9 @@ class Target(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What a call really handed to the system; `dropped` packets met a full socket buffer or a dead address."""
+    """What a call really handed to the system; `dropped` packets met a full socket buffer or a dead
+    address.
+    """
 
     packets: int
     octets: int
@@ -39,18 +45,22 @@ class Sent(NamedTuple):
 
 
 class Fanout(Protocol):
-    """A table of slots (one per connected peer: SRTP sending state and address) and the calls that send to them.
+    """A table of slots (one per connected peer: SRTP sending state and address) and the calls that
+    send to them.
 
-    All calls are made from one thread, and every packet of a slot goes through them: its SRTP state belongs to the
-    fan-out (libsrtp is not thread-safe, and two owners could use one nonce twice). An unknown slot is skipped, since
-    a burst may have been prepared before its viewer left. Nothing here blocks: what the socket does not take at once
-    is dropped and counted, and the viewer's NACK brings it back.
+    All calls are made from one thread, and every packet of a slot goes through them: its SRTP state
+    belongs to the fan-out (libsrtp is not thread-safe, and two owners could use one nonce twice). An
+    unknown slot is skipped, since a burst may have been prepared before its viewer left. Nothing here
+    blocks: what the socket does not take at once is dropped and counted, and the viewer's NACK brings
+    it back.
     """
 
-    def add_slot(self, session: object, address: Address) -> int:
-        """Register a peer whose DTLS handshake is done; `session` comes from `media.kernel.srtp.sending_session`.
+    def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
+        """Register a peer whose DTLS handshake is done, with what it is to be sent under: `profile` is
+        pylibsrtp's `Policy.SRTP_PROFILE_*`, the key our writing key from the exporter (RFC 5764 §4.2).
 
-        Returns the slot's number, which is never used again in this process. It is the `PeerId` of `media.router`.
+        Returns the slot's number, which is never used again in this process: the `PeerId` of
+        `media.router`. Raises ValueError when the key does not fit the profile.
         """
         ...
 
@@ -65,7 +75,7 @@ class Fanout(Protocol):
     def send(self, packets: list[bytes], targets: list[Target]) -> Sent:
         """Send a frame (1 to `MAX_BURST_PACKETS` prepared RTP packets) to every target.
 
-        A prepared packet has a 12-byte header (no CSRC, no extension, no padding).
+        A prepared packet has a 12-byte header (no CSRC, no extension).
         """
         ...
 

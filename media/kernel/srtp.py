@@ -1,21 +1,72 @@
-"""SRTP sending state, and the one place that reaches into pylibsrtp's private names (checked on pylibsrtp 1.0.0).
+"""SRTP sending state, and the one place that reaches into pylibsrtp's private names (checked on
+pylibsrtp 1.0.0).
 
-pylibsrtp copies every packet twice and allocates per call; the fan-out protects in place in its own buffer instead.
+pylibsrtp's own `protect` copies every packet twice and allocates per call; `Protector` encrypts a whole
+burst in place in one shared buffer instead.
 """
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from pylibsrtp import Policy, Session
 
 RESEND_WINDOW_PACKETS = 2048
 """How far back a byte-identical resend may reach: the capacity of a video track's packet cache."""
 
+BUFFER_BYTES = 64 * 2048
+RTCP_TRAILER_BYTES = 4 + 16 + 128
+
+_binding: Any = import_module("pylibsrtp._binding")
+_ffi: Any = _binding.ffi
+_lib: Any = _binding.lib
+_CM_SHA1_32: int = _lib.srtp_profile_aes128_cm_sha1_32
+_CM_SHA1_80: int = _lib.srtp_profile_aes128_cm_sha1_80
+
 
 def sending_session(profile: int, key_and_salt: bytes) -> Session:
-    """The state that protects everything sent to one peer (all SSRCs); `profile` is a `Policy.SRTP_PROFILE_*`.
+    """The state that protects everything sent to one peer (all SSRCs); `profile` is one of pylibsrtp's
+    `Policy.SRTP_PROFILE_*`.
 
-    Repeats are allowed because a viewer without RTX gets its retransmissions byte-identical (same key, same nonce,
-    same bytes); the rewriter guarantees that no sequence number is ever given to two contents.
+    Repeats are allowed because a viewer without RTX gets its retransmissions byte-identical (same key,
+    same nonce, same bytes); the rewriter guarantees that no sequence number is given to two contents.
     """
-    policy = Policy(key=key_and_salt, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile)
+    outbound: int = _lib.ssrc_any_outbound
+    policy = Policy(key=key_and_salt, ssrc_type=outbound, srtp_profile=profile)
     policy.allow_repeat_tx = True
     policy.window_size = RESEND_WINDOW_PACKETS
     return Session(policy)
+
+
+def tag_bytes(profile: int) -> int:
+    """How many bytes `srtp_protect` adds to an RTP packet under this profile."""
+    if profile == _CM_SHA1_80:
+        return 10
+    if profile == _CM_SHA1_32:
+        return 4
+    return 16  # both AEAD profiles, RFC 7714 §12.1
+
+
+class Protector:
+    """One buffer, and libsrtp's calls working in place on it.
+
+    `protect(context, pointer, length)` returns 0 when the packet at `pointer` has been encrypted and
+    `length[0]` has grown by the tag; the calls take what `context_of` and `pointer_at` return.
+    """
+
+    def __init__(self) -> None:
+        self._memory = _ffi.new("unsigned char[]", BUFFER_BYTES)
+        self.view = memoryview(_ffi.buffer(self._memory))
+        self.length: Any = _ffi.new("int *")
+        self.protect: Callable[[Any, Any, Any], int] = _lib.srtp_protect
+        self.protect_rtcp: Callable[[Any, Any, Any], int] = _lib.srtp_protect_rtcp
+
+    def pointer_at(self, offset: int) -> object:
+        """A C pointer into the buffer, valid as long as this object."""
+        return self._memory + offset
+
+    @staticmethod
+    def context_of(session: Session) -> object:
+        """libsrtp's context of a session; keep the session alive as long as it is used."""
+        private: Any = session
+        return private._srtp[0]
