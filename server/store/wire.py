@@ -12,13 +12,12 @@ One `Wire` is one connection that heals itself. Its promises:
 
 import asyncio
 import contextlib
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import cast
 
+from server.store.connection import Connection, connect
 from server.store.outcome import StoreBusy, StoreError, StoreReplyError, StoreUnavailable
-from server.store.resp import Arg, Parser, ProtocolError, Reply, encode
+from server.store.resp import Arg, ProtocolError, Reply, encode
 from server.store.topology import Target
 
 MAX_PENDING = 20_000
@@ -58,7 +57,7 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self._unsent: deque[_Command] = deque()
         self._sent: deque[_Command] = deque()
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._ready = False  # on_connect has run: commands may leave
         self._flush_scheduled = self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -152,8 +151,7 @@ class Wire:
 
     # Receiving
 
-    def on_replies(self, connection: "_Connection", replies: list[Reply]) -> None:
-        """The connection's protocol gives whole replies, in order."""
+    def _on_replies(self, connection: Connection, replies: list[Reply]) -> None:
         if connection is not self._connection:
             return
         for reply in replies:
@@ -214,14 +212,9 @@ class Wire:
             await connection.lost
             self._drop_connection("the connection was lost")
 
-    async def _connect(self) -> "_Connection":
-        connection = _Connection(self)
+    async def _connect(self) -> Connection:
         target = self.target
-        if target.path:
-            await self._loop.create_unix_connection(lambda: connection, target.path)
-        else:
-            tls = ssl.create_default_context() if target.tls else None
-            await self._loop.create_connection(lambda: connection, target.host, target.port, ssl=tls)
+        connection = await connect(target, self._on_replies)
         self._connection = connection
         if target.password:
             await self.call_now("AUTH", *([target.username] if target.username else []), target.password)
@@ -246,36 +239,6 @@ class Wire:
         for command in failed:
             if not command.future.done():
                 command.future.set_exception(StoreUnavailable(why, maybe_applied=maybe_applied))
-
-
-class _Connection(asyncio.Protocol):
-    """One socket: bytes to replies; `lost` is done when it is gone."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire, self._parser = wire, Parser()
-        self._transport: asyncio.Transport | None = None
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._wire.on_replies(self, self._parser.feed(data))
-        except ProtocolError:
-            self.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if not self.lost.done():
-            self.lost.set_result(None)
-
-    def write(self, data: bytes) -> None:
-        if self._transport is not None and data:
-            self._transport.write(data)
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def _passing(error: StoreReplyError) -> bool:

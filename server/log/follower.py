@@ -1,0 +1,265 @@
+"""Following shows: every entry of their logs, in order and once, to one sink; and what else their feeds
+carry.
+
+Subscribe, have it confirmed, read the snapshot, then apply what comes with a seq above it. Publication can
+lose messages, so once a second each show's head is compared with what was applied; a gap is filled from the
+log on the read connection. A head below what was applied, or other bytes at that seq, means that the store
+lost entries: the show gets a new epoch, and the sink is told to start over (`on_reset`).
+"""
+
+import asyncio
+import contextlib
+import secrets
+from typing import Protocol
+
+from server.log import reader
+from server.log.entries import Entry, EntryError, decode
+from server.log.state import ShowSnapshot
+from server.store.outcome import StoreError
+from server.store.resp import Reply
+from server.store.store import Store
+from server.store.subscriber import Messages, Subscriber
+from server.telemetry import counter, get_logger, start_task
+
+POLL_S = 1.0
+EARLY_MAX = 5000
+"""Entries kept that came before their turn; beyond that they are dropped and read from the log."""
+
+GAPS = counter("log_gaps", "Gaps in a followed log that were filled from the store")
+RESETS = counter("log_resets", "Times that a followed log had to be started over")
+log = get_logger(__name__)
+
+
+class Sink(Protocol):
+    """Whom a follower tells. All calls come from the loop, in order per show, and must not block."""
+
+    def on_entries(self, show: str, entries: list[Entry]) -> None:
+        """New entries, contiguous with those before."""
+
+    def on_other(self, show: str, tag: str, data: bytes) -> None:
+        """Something else from the feed: tag `C` chat, `V` counts, …"""
+
+    def on_reset(self, show: str) -> None:
+        """Read a snapshot and send it to everybody: what follows need not follow what was."""
+
+
+class _Followed:
+    """Where this process is in one show's log."""
+
+    def __init__(self) -> None:
+        self.epoch = ""
+        self.seq = 0
+        self.last_raw = b""
+        self.started = False
+        self.early: dict[int, Entry] = {}
+        self.catching_up: asyncio.Task[None] | None = None
+
+    def start_at(self, snapshot: ShowSnapshot) -> None:
+        self.epoch, self.seq, self.last_raw = snapshot.epoch, snapshot.seq, b""
+        self.started = True
+
+    def take(self) -> list[Entry]:
+        """What of the early entries is now due."""
+        due: list[Entry] = []
+        while (entry := self.early.pop(self.seq + 1, None)) is not None:
+            due.append(entry)
+            self.seq, self.last_raw = entry.seq, entry.raw
+        return due
+
+
+class Follower:
+    """One per process. `await start()`, then `follow` and `unfollow` shows as viewers come and go."""
+
+    def __init__(self, store: Store, sink: Sink, *, poll_s: float = POLL_S) -> None:
+        self._store, self._sink, self._poll_s = store, sink, poll_s
+        self._shows: dict[str, _Followed] = {}
+        self._subscriber = Subscriber(store.target, self._on_messages, self._on_up)
+        self._poller: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin; nothing is followed yet."""
+        self._subscriber.start()
+        self._poller = start_task(self._poll_forever(), "follower poll")
+
+    async def close(self) -> None:
+        """Stop following everything."""
+        tasks = [followed.catching_up for followed in self._shows.values()]
+        self._shows.clear()
+        for task in [self._poller, *tasks]:
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        await self._subscriber.close()
+
+    async def follow(self, show: str) -> ShowSnapshot | None:
+        """Follow from now on. Gives the snapshot that the first entries continue, or None: no such show.
+
+        Raises StoreError when the store does not answer; then the show is not followed.
+        """
+        followed = self._shows.setdefault(show, _Followed())
+        try:
+            await self._subscriber.subscribe(_channel(show))
+            snapshot = await reader.snapshot(self._store, show)
+        except BaseException:
+            self.unfollow(show)
+            raise
+        if snapshot is None:
+            self.unfollow(show)
+        elif not followed.started:
+            followed.start_at(snapshot)
+            self._advance(show, followed)
+        return snapshot
+
+    def unfollow(self, show: str) -> None:
+        """Stop following; unknown shows are fine."""
+        followed = self._shows.pop(show, None)
+        if followed is not None:
+            self._subscriber.unsubscribe(_channel(show))
+            if followed.catching_up is not None:
+                followed.catching_up.cancel()
+
+    # What comes
+
+    def _on_messages(self, messages: Messages) -> None:
+        touched: set[str] = set()
+        for channel, payload in messages:
+            show = channel[4:-6]
+            followed = self._shows.get(show)
+            if followed is None:
+                continue
+            if payload[:1] != b"L":
+                self._sink.on_other(show, payload[:1].decode("latin-1"), payload[1:])
+            elif self._keep(followed, payload[1:]):
+                touched.add(show)
+        for show in touched:
+            if show in self._shows:
+                self._advance(show, self._shows[show])
+
+    def _keep(self, followed: _Followed, raw: bytes) -> bool:
+        try:
+            entry = decode(raw)
+        except EntryError:
+            log.warning("bad_entry_on_feed")
+            return False
+        if (followed.started and entry.seq <= followed.seq) or len(followed.early) >= EARLY_MAX:
+            return False
+        followed.early[entry.seq] = entry
+        return True
+
+    def _advance(self, show: str, followed: _Followed) -> None:
+        if not followed.started:
+            return
+        due = followed.take()
+        if due:
+            self._sink.on_entries(show, due)
+            if any(entry.kind == "epoch" for entry in due):
+                self._catch_up(show, followed, reset=True)
+        for seq in [seq for seq in followed.early if seq <= followed.seq]:
+            del followed.early[seq]
+        if followed.early:
+            self._catch_up(show, followed)
+
+    # What was missed
+
+    def _catch_up(self, show: str, followed: _Followed, *, reset: bool = False) -> None:
+        if followed.catching_up is None or followed.catching_up.done():
+            work = self._reset(show, followed) if reset else self._fill(show, followed)
+            followed.catching_up = start_task(work, "follower catch up")
+
+    async def _fill(self, show: str, followed: _Followed) -> None:
+        """Read what is missing from the log, until nothing is."""
+        GAPS.inc()
+        try:
+            while self._shows.get(show) is followed:
+                entries = await reader.entries(self._store, show, followed.seq)
+                if not entries:
+                    return
+                if entries[0].seq > followed.seq + 1:  # trimmed away: only a snapshot helps
+                    await self._reset(show, followed)
+                    return
+                followed.early.update((entry.seq, entry) for entry in entries if entry.seq > followed.seq)
+                due = followed.take()
+                if due:
+                    self._sink.on_entries(show, due)
+        except StoreError:
+            log.warning("gap_not_filled", show=show)
+
+    async def _reset(self, show: str, followed: _Followed) -> None:
+        """Start over at a fresh snapshot and have the sink do the same."""
+        RESETS.inc()
+        followed.started = False
+        followed.early.clear()
+        while self._shows.get(show) is followed:
+            try:
+                snapshot = await reader.snapshot(self._store, show)
+            except StoreError:
+                await asyncio.sleep(self._poll_s)
+                continue
+            if snapshot is not None:
+                followed.start_at(snapshot)
+                self._sink.on_reset(show)
+                self._sink_due(show, followed)
+            return
+
+    def _sink_due(self, show: str, followed: _Followed) -> None:
+        due = followed.take()
+        if due:
+            self._sink.on_entries(show, due)
+
+    # The poll
+
+    def _on_up(self) -> None:
+        self._poll_soon()
+
+    def _poll_soon(self) -> None:
+        for show, followed in self._shows.items():
+            if followed.started:
+                self._catch_up(show, followed)
+
+    async def _poll_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            shows = [(show, followed) for show, followed in self._shows.items()]
+            results = await asyncio.gather(*(self._poll(*each) for each in shows), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException) and not isinstance(result, StoreError):
+                    raise result
+
+    async def _poll(self, show: str, followed: _Followed) -> None:
+        """Compare head and last entry with what was applied when we asked."""
+        if followed.catching_up is not None and not followed.catching_up.done():
+            return
+        if not followed.started:
+            self._catch_up(show, followed, reset=True)
+            return
+        seq, raw = followed.seq, followed.last_raw
+        base = f"ls:{{{show}}}:"
+        head_reply, rows = await asyncio.gather(
+            self._store.reads.call("HMGET", base + "show", "epoch", "seq", "prev_public"),
+            self._store.reads.call("XRANGE", base + "log", f"{seq}-0", f"{seq}-0"),
+        )
+        head = reader.read_head(head_reply)
+        if head is None or self._shows.get(show) is not followed:
+            return
+        if head.epoch == followed.epoch and (head.seq < seq or _other_bytes(rows, raw)):
+            await self._new_epoch(show, followed.epoch, seq)
+            self._catch_up(show, followed, reset=True)
+        elif head.epoch != followed.epoch:
+            self._catch_up(show, followed, reset=True)
+        elif head.seq > followed.seq:
+            self._catch_up(show, followed)
+
+    async def _new_epoch(self, show: str, epoch: str, seen_seq: int) -> None:
+        log.error("log_lost_entries", show=show, seen_seq=seen_seq)
+        await self._store.scripts.run("new_epoch", show, "", "", epoch, secrets.token_urlsafe(9), seen_seq)
+
+
+def _other_bytes(rows: Reply, raw: bytes) -> bool:
+    """Is another entry stored where we applied `raw`? (Nothing there: trimmed, or never written.)"""
+    stored = reader.raw_rows(rows)
+    return bool(raw and stored and stored[0] != raw)
+
+
+def _channel(show: str) -> str:
+    return f"ls:{{{show}}}:feed"

@@ -1,0 +1,218 @@
+"""A show's state as the contract shows it: built from one run of the snapshot script. Pure.
+
+Deadlines are stored on the sale clock. `…_at_ms` here are server time and null while the show is frozen, when
+`remaining_ms` says what is left; `…_sale_ms` are always there, so that a page can follow a freeze by itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+LOW_STOCK_UNITS = 10
+"""From here down a product that shows its stock as a bucket says `low`."""
+
+
+class FlashView(msgspec.Struct, frozen=True):
+    """A flash price that is announced or running."""
+
+    id: str
+    price_minor: int
+    price_version: int
+    starts_sale_ms: int
+    ends_sale_ms: int
+    starts_at_ms: int | None
+    ends_at_ms: int | None
+    remaining_ms: int | None
+    quantity_left: int | None
+    per_viewer_max: int | None
+
+
+class ProductView(msgspec.Struct, frozen=True):
+    """A product. `left + held + sold` are None and `bucket` is set where its `stock_display` hides the
+    numbers.
+    """
+
+    sku: str
+    title: str
+    price_minor: int
+    list_price_minor: int
+    reference_price_minor: int | None
+    price_version: int
+    left: int | None
+    held: int | None
+    sold: int | None
+    sold_out: bool
+    bucket: str | None
+    per_viewer_max: int | None
+    flash: FlashView | None
+    seller: str | None
+    commission_bps: int
+    disclosure: str | None
+    image_url: str | None
+    stock_display: str
+
+
+class ShowSnapshot(msgspec.Struct, frozen=True):
+    """A show at one instant. `seq` is the log's head at the read, `public_seq` the newest public entry's."""
+
+    id: str
+    title: str
+    currency: str
+    owner: str
+    guests: str
+    state: str
+    sales_paused: bool
+    video_blanked: bool
+    host_away: bool
+    frozen: bool
+    frozen_total_ms: int
+    frozen_since_ms: int | None
+    starts_at_ms: int | None
+    pin: str | None
+    products: tuple[ProductView, ...]
+    viewers: int
+    chat_mode: str
+    slow_mode_s: int
+    pinned_message: str | None
+    test_mode: bool
+    epoch: str
+    seq: int
+    public_seq: int
+    server_ms: int
+    sale_ms: int
+    clock_offset_ms: int
+
+    def for_public(self) -> "ShowSnapshot":
+        """The same with stock numbers only where the product shows them."""
+        return msgspec.structs.replace(self, products=tuple(public_product(view) for view in self.products))
+
+
+def stock_view(sku: str, left: int, held: int, sold: int, stock_display: str) -> dict[str, Any]:
+    """What a viewer may know of a product's stock, as the data of a `stock` update.
+
+    `exact`: the numbers; `bucket`: `in_stock`, `low` or `sold_out`; `hidden`: only whether it is sold out.
+    """
+    view: dict[str, Any] = {"sku": sku, "sold_out": left <= 0}
+    if stock_display == "exact":
+        view.update(left=left, held=held, sold=sold)
+    elif stock_display == "bucket":
+        view["bucket"] = bucket_of(left)
+    return view
+
+
+def bucket_of(left: int) -> str:
+    """`sold_out`, `low` or `in_stock`."""
+    if left <= 0:
+        return "sold_out"
+    return "low" if left <= LOW_STOCK_UNITS else "in_stock"
+
+
+def public_product(view: ProductView) -> ProductView:
+    """The product as a viewer may see it."""
+    if view.stock_display == "exact" or view.left is None:
+        return view
+    bucket = bucket_of(view.left) if view.stock_display == "bucket" else None
+    return msgspec.structs.replace(view, left=None, held=None, sold=None, bucket=bucket)
+
+
+def build(reply: Sequence[Any]) -> ShowSnapshot:
+    """The snapshot script's reply (after its status) as a snapshot with every number in it."""
+    ts, sale_ms, show = int(reply[0]), int(reply[1]), _fields(reply[2])
+    products = tuple(
+        product_view(_fields(reply[i]), int(reply[i + 1]), int(reply[i + 2]), show, sale_ms)
+        for i in range(3, len(reply), 3)
+    )
+    frozen_since_ms = _number(show, "frozen_since_ms") or None
+    return ShowSnapshot(
+        id=show["id"],
+        title=show["title"],
+        currency=show["currency"],
+        owner=show["owner"],
+        guests=show["guests"],
+        state=show["state"],
+        sales_paused=show["sales_paused"] == "1",
+        video_blanked=show["video_blanked"] == "1",
+        host_away=show["host_away"] == "1",
+        frozen=frozen_since_ms is not None,
+        frozen_total_ms=_number(show, "frozen_total_ms"),
+        frozen_since_ms=frozen_since_ms,
+        starts_at_ms=_optional(show, "starts_at_ms"),
+        pin=show.get("pin") or None,
+        products=products,
+        viewers=0,
+        chat_mode=show["chat_mode"],
+        slow_mode_s=_number(show, "slow_mode_s"),
+        pinned_message=show.get("pinned_message") or None,
+        test_mode=show.get("test_mode") == "1",
+        epoch=show["epoch"],
+        seq=_number(show, "seq"),
+        public_seq=_number(show, "prev_public"),
+        server_ms=ts,
+        sale_ms=sale_ms,
+        clock_offset_ms=_number(show, "clock_offset_ms"),
+    )
+
+
+def product_view(
+    product: dict[str, str], price_minor: int, version: int, show: dict[str, str], sale_ms: int
+) -> ProductView:
+    """One product's hash, and the price in force with its version, as a view."""
+    attributes: dict[str, Any] = msgspec.json.decode(product.get("attributes") or "{}")
+    left = _number(product, "left")
+    return ProductView(
+        sku=product["sku"],
+        title=str(attributes.get("title", product["sku"])),
+        price_minor=price_minor,
+        list_price_minor=_number(product, "list_price_minor"),
+        reference_price_minor=None,
+        price_version=version,
+        left=left,
+        held=_number(product, "held"),
+        sold=_number(product, "sold"),
+        sold_out=left <= 0,
+        bucket=None,
+        per_viewer_max=_optional(product, "per_viewer_max"),
+        flash=_flash_view(product, show, sale_ms),
+        seller=attributes.get("seller"),
+        commission_bps=int(attributes.get("commission_bps") or 0),
+        disclosure=attributes.get("disclosure"),
+        image_url=attributes.get("image_url"),
+        stock_display=str(attributes.get("stock_display") or "exact"),
+    )
+
+
+def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> FlashView | None:
+    if not product.get("flash_id"):
+        return None
+    starts_sale_ms = _number(product, "flash_starts_sale_ms")
+    ends_sale_ms = _number(product, "flash_ends_sale_ms")
+    if sale_ms >= ends_sale_ms:
+        return None
+    frozen_total_ms = _number(show, "frozen_total_ms")
+    frozen = _number(show, "frozen_since_ms") > 0
+    return FlashView(
+        id=product["flash_id"],
+        price_minor=_number(product, "flash_price_minor"),
+        price_version=_number(product, "flash_version"),
+        starts_sale_ms=starts_sale_ms,
+        ends_sale_ms=ends_sale_ms,
+        starts_at_ms=None if frozen else starts_sale_ms + frozen_total_ms,
+        ends_at_ms=None if frozen else ends_sale_ms + frozen_total_ms,
+        remaining_ms=ends_sale_ms - sale_ms if frozen else None,
+        quantity_left=_optional(product, "flash_left"),
+        per_viewer_max=_optional(product, "flash_per_viewer_max"),
+    )
+
+
+def _fields(flat: Sequence[bytes]) -> dict[str, str]:
+    return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+
+
+def _number(fields: dict[str, str], name: str) -> int:
+    return int(fields.get(name) or 0)
+
+
+def _optional(fields: dict[str, str], name: str) -> int | None:
+    value = fields.get(name)
+    return int(value) if value else None

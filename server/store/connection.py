@@ -1,0 +1,62 @@
+"""One socket to the store: bytes in both directions, whole replies out. No promises about healing (see
+wire.py).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import cast
+
+from server.store.resp import Parser, ProtocolError, Reply
+from server.store.topology import Target
+
+
+class Connection(asyncio.Protocol):
+    """Made by `connect`. `on_replies` gets all replies of one read, in order; `lost` is done when the socket
+    is gone.
+
+    `on_replies` may raise ProtocolError for replies that make no sense: the connection ends.
+    """
+
+    def __init__(self, on_replies: Callable[["Connection", list[Reply]], None]) -> None:
+        self._on_replies, self._parser = on_replies, Parser()
+        self._transport: asyncio.Transport | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's."""
+        try:
+            self._on_replies(self, self._parser.feed(data))
+        except ProtocolError:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """asyncio's."""
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep in the transport's buffer until the socket takes it; dropped when it is gone."""
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def connect(target: Target, on_replies: Callable[[Connection, list[Reply]], None]) -> Connection:
+    """A fresh socket to `target`, before any AUTH. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    connection = Connection(on_replies)
+    if target.path:
+        await loop.create_unix_connection(lambda: connection, target.path)
+    else:
+        tls = ssl.create_default_context() if target.tls else None
+        await loop.create_connection(lambda: connection, target.host, target.port, ssl=tls)
+    return connection
