@@ -21,7 +21,7 @@ class Flash(NamedTuple):
 
 
 class PriceInForce(NamedTuple):
-    """What one unit costs, under which price version, and through which flash price (None: the list price)."""
+    """What one unit costs, under which version, and through which flash price (None: the list price)."""
 
     price_minor: int
     version: int

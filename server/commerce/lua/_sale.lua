@@ -1,0 +1,185 @@
+-- What the scripts of the sale share: a product's stock, an order's life, the caps, the end of a flash price.
+-- The loader puts this between the prelude and every script beside it. model.py is the specification.
+
+-- How many due holds one script looks through; when that is not enough it answers 'sweep' and nothing is written.
+local DUE_MAX = 256
+
+local function or_null(text) return tonumber(text) or NULL end
+
+-- Products -----------------------------------------------------------------------------------------------------------
+
+local products = {}
+
+-- The product's hash with its counts as numbers, read once a script; nil when there is no such sku.
+local function product(sku)
+  local p = products[sku]
+  if not p then
+    p = hash(base .. 'p:' .. sku)
+    if not p.list_price_minor then return nil end
+    p.sku, p.left, p.held, p.sold = sku, tonumber(p.left), tonumber(p.held), tonumber(p.sold)
+    products[sku] = p
+  end
+  return p
+end
+
+local function stock_json(p)
+  return string.format('{"sku":"%s","left":%d,"held":%d,"sold":%d}', p.sku, p.left, p.held, p.sold)
+end
+
+-- Move units between left, held and sold.
+local function shift(p, left, held, sold)
+  p.left, p.held, p.sold = p.left + left, p.held + held, p.sold + sold
+  redis.call('HSET', base .. 'p:' .. p.sku, 'left', p.left, 'held', p.held, 'sold', p.sold)
+end
+
+-- The server time of a sale-clock deadline, and what remains instead while the clock stands still.
+local function at_ms_or_null(deadline_sale_ms)
+  return is_frozen() and NULL or deadline_sale_ms + frozen_total_ms
+end
+local function remaining_or_null(deadline_sale_ms)
+  return is_frozen() and math.max(0, deadline_sale_ms - sale_ms) or NULL
+end
+
+local function flash_json(p)
+  local starts, ends = tonumber(p.flash_starts_sale_ms), tonumber(p.flash_ends_sale_ms)
+  return J('id', p.flash_id, 'sku', p.sku, 'price_minor', tonumber(p.flash_price_minor),
+    'list_price_minor', tonumber(p.list_price_minor), 'price_version', tonumber(p.flash_version),
+    'starts_at_ms', at_ms_or_null(starts), 'ends_at_ms', at_ms_or_null(ends),
+    'starts_sale_ms', starts, 'ends_sale_ms', ends, 'remaining_ms', remaining_or_null(ends),
+    'quantity', or_null(p.flash_quantity), 'quantity_left', or_null(p.flash_left),
+    'per_viewer_max', or_null(p.flash_per_viewer_max))
+end
+
+-- A flash price that is announced or running, not one whose window is over.
+local function has_flash(p) return p.flash_id and tonumber(p.flash_ends_sale_ms) > sale_ms end
+
+local function end_flash(p, reason)
+  local id, version = p.flash_id, tonumber(p.flash_version) + 1
+  redis.call('HDEL', base .. 'p:' .. p.sku, 'flash_id', 'flash_price_minor', 'flash_version', 'flash_starts_sale_ms',
+    'flash_ends_sale_ms', 'flash_quantity', 'flash_left', 'flash_per_viewer_max')
+  redis.call('HSET', base .. 'p:' .. p.sku, 'price_version', version)
+  redis.call('ZREM', base .. 'flashes', p.sku)
+  p.flash_id, p.price_version = nil, version
+  append('public', 'price.ended', J('id', id, 'sku', p.sku, 'price_minor', tonumber(p.list_price_minor),
+    'price_version', version, 'reason', reason))
+end
+
+local function end_flash_if_over(p)
+  if p.flash_id and not has_flash(p) then end_flash(p, 'window') end
+end
+
+-- Orders -------------------------------------------------------------------------------------------------------------
+
+-- The order's hash with its numbers as numbers; nil when there is no such order.
+local function order(id)
+  local o = hash(base .. 'o:' .. id)
+  if not o.pid then return nil end
+  o.id, o.quantity, o.expires, o.attempt = id, tonumber(o.quantity), tonumber(o.expires), tonumber(o.attempt)
+  return o
+end
+
+local function is_holding(o) return o.state == 'held' or o.state == 'paying' end
+local function is_due(o) return is_holding(o) and o.expires <= sale_ms end
+
+-- The one place that writes an order as JSON: `static` was frozen at the hold, the rest moves.
+local function order_json(o)
+  local expires_at, remaining, expires = NULL, NULL, NULL
+  if is_holding(o) then
+    expires_at, remaining, expires = at_ms_or_null(o.expires), remaining_or_null(o.expires), o.expires
+  end
+  local moving = J('state', o.state, 'expires_at_ms', expires_at, 'remaining_ms', remaining,
+    'expires_sale_ms', expires, 'refunds', RAW(o.refunds), 'seq', tonumber(o.seq))
+  return '{' .. o.static .. ',' .. string.sub(moving, 2)
+end
+
+-- Give the order a state and write it to the log as order.<kind>. What follows are more fields of its record.
+local function become(o, state, kind, ...)
+  o.state, o.seq = state, (tonumber(show.seq) or 0) + 1
+  redis.call('HSET', base .. 'o:' .. o.id, 'state', state, 'seq', o.seq, 'expires', o.expires,
+    'refunds', o.refunds, ...)
+  append('subject:' .. o.pid, 'order.' .. kind,
+    '{"order":' .. order_json(o) .. ',"stock":[' .. stock_json(product(o.sku)) .. ']}')
+end
+
+-- Count units against the viewer's caps and the flash price's quota; negative gives them back.
+local function count(o, units)
+  redis.call('HINCRBY', base .. 'bought:' .. o.sku, o.pid, units)
+  if o.flash == '' then return end
+  redis.call('HINCRBY', base .. 'flashbought:' .. o.flash, o.pid, units)
+  local used = redis.call('HINCRBY', base .. 'f:' .. o.flash, 'used', units)
+  local p = product(o.sku)
+  if p.flash_id == o.flash and p.flash_quantity ~= '' then
+    p.flash_left = tonumber(p.flash_quantity) - used
+    redis.call('HSET', base .. 'p:' .. o.sku, 'flash_left', p.flash_left)
+  end
+end
+
+local function end_flash_if_used_up(p)
+  if p.flash_id and (tonumber(p.flash_left) or 1) <= 0 then end_flash(p, 'quantity') end
+end
+
+-- Who has paid for something here, for those who ask whether somebody is a buyer. pid → paid orders.
+local function count_buyer(o, orders)
+  if redis.call('HINCRBY', base .. 'buyers', o.pid, orders) <= 0 then redis.call('HDEL', base .. 'buyers', o.pid) end
+end
+
+-- Undo a hold: the units go back on the shelf.
+local function release(o, state)
+  redis.call('ZREM', base .. 'holds', o.id)
+  count(o, -o.quantity)
+  shift(product(o.sku), o.quantity, -o.quantity, 0)
+  become(o, state, state)
+end
+
+-- Room ---------------------------------------------------------------------------------------------------------------
+
+-- Due holds count as free. Adds them up one by one, the longest due first, until short() finds no refusal any more.
+-- Returns the last refusal, or nil and the due orders that have to be expired before anything else is written.
+local function make_room(p, short, free)
+  local no, due = short(), {}
+  if not no then return nil, due end
+  local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
+  for _, id in ipairs(ids) do
+    local o = order(id)
+    if o.sku == p.sku then
+      due[#due + 1] = o
+      free(o)
+      no = short()
+      if not no then return nil, due end
+    end
+  end
+  return #ids == DUE_MAX and {'sweep'} or no
+end
+
+-- Room for `quantity` more units of `p` for this viewer, at flash price `flash` ('' none): caps, quota, then stock.
+local function room_for(p, pid, quantity, flash)
+  local left, cap = p.left, tonumber(p.per_viewer_max)
+  local mine = cap and tonumber(redis.call('HGET', base .. 'bought:' .. p.sku, pid) or 0) or 0
+  local f, flash_mine, flash_cap, flash_quantity, flash_used = nil, 0, nil, nil, 0
+  if flash ~= '' then
+    f = redis.call('HMGET', base .. 'f:' .. flash, 'quantity', 'used', 'per_viewer_max')
+    flash_quantity, flash_used, flash_cap = tonumber(f[1]), tonumber(f[2]), tonumber(f[3])
+    flash_mine = tonumber(redis.call('HGET', base .. 'flashbought:' .. flash, pid) or 0)
+  end
+  local function short()
+    if cap and mine + quantity > cap then return refuse('limit_reached', {'limit', cap}) end
+    if flash_cap and flash_mine + quantity > flash_cap then return refuse('limit_reached', {'limit', flash_cap}) end
+    if flash_quantity and flash_used + quantity > flash_quantity then
+      return refuse('limit_reached', {'limit', math.max(0, flash_quantity - flash_used)})
+    end
+    if left < quantity then return refuse('sold_out', {'left', left}) end
+  end
+  local function free(o)
+    left = left + o.quantity
+    if o.pid == pid then mine = mine - o.quantity end
+    if f and o.flash == flash then
+      flash_used = flash_used - o.quantity
+      if o.pid == pid then flash_mine = flash_mine - o.quantity end
+    end
+  end
+  return make_room(p, short, free)
+end
+
+local function expire_all(due)
+  for _, o in ipairs(due) do release(o, 'expired') end
+end

@@ -1,0 +1,22 @@
+-- Begin attempt n to pay, or join the one that runs with the same token. arg: 1 order id, 2 token print (a keyed hash:
+-- the token itself is never kept), 3 extension_ms, 4 after how long the reconciler may ask the gateway.
+-- Answers 'begun', 'joined' or 'paid'. Works in every state of the show. The first attempt extends the hold, once.
+local o = order(arg(1))
+if not o or o.pid ~= actor then return refuse('unknown_order') end
+local function answer(what)
+  return {'ok', what, o.attempt, tonumber(o.total_minor), show.currency, order_json(o)}
+end
+if o.state == 'paid' then return answer('paid') end
+if o.state == 'expired' or o.state == 'refund_due' or is_due(o) then return refuse('hold_expired') end
+if not is_holding(o) then return refuse('illegal_transition', {'state', o.state}) end
+if o.state == 'paying' then
+  if o.token ~= arg(2) then return refuse('payment_in_progress') end
+  return answer('joined')
+end
+
+if o.extended == '0' then o.expires = o.expires + tonumber(arg(3)) end
+o.attempt = o.attempt + 1
+redis.call('ZADD', base .. 'holds', o.expires, o.id)
+redis.call('ZADD', base .. 'paying', ts + tonumber(arg(4)), o.id .. ':' .. string.format('%d', o.attempt))
+become(o, 'paying', 'paying', 'attempt', o.attempt, 'token', arg(2), 'extended', 1)
+return answer('begun')

@@ -1,0 +1,19 @@
+-- Write what time has brought about: due holds expire, flash windows that are over get their notice. No arguments; any
+-- number of sweepers at once. Answers: expired, ended, more (1: call again), quiet (1: this show will never need a
+-- sweep again), attempts to ask the gateway about (order:n …), refunds to be made (order, n, amount_minor …).
+local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
+local skus = redis.call('ZRANGE', base .. 'flashes', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
+local attempts = redis.call('ZRANGE', base .. 'paying', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)
+local refunds = {}
+for _, id in ipairs(redis.call('ZRANGE', base .. 'refunds', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)) do
+  local o = redis.call('HMGET', base .. 'o:' .. id, 'paid_by', 'total_minor')
+  refunds[#refunds + 1] = id
+  refunds[#refunds + 1] = tonumber(o[1])
+  refunds[#refunds + 1] = tonumber(o[2])
+end
+
+for _, id in ipairs(ids) do release(order(id), 'expired') end
+for _, sku in ipairs(skus) do end_flash(product(sku), 'window') end
+local quiet = show.state == 'ended' and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'paying',
+  base .. 'refunds') == 0
+return {'ok', #ids, #skus, (#ids == DUE_MAX or #skus == DUE_MAX) and 1 or 0, quiet and 1 or 0, attempts, refunds}

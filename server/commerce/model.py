@@ -1,0 +1,309 @@
+"""The rules of the sale, in plain Python: their specification, and the oracle for the scripts.
+
+The scripts in `lua/` decide; this model says what they must decide. It keeps no counters: what is held or
+sold is summed from the orders every time, so a script that forgets a counter disagrees with it. Whatever is
+due expires here the moment the clock passes, whereas a script writes it when it needs to or when the sweeper
+comes: both must look the same from outside. Pure: every method takes the server's time, `ts`, in ms. Answers
+are the new state of the order (or "ok") or `Refused` with the contract's code and detail.
+"""
+
+from dataclasses import dataclass, field
+
+from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
+from server.store.outcome import Refused
+
+HOLDING = ("held", "paying")
+COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
+
+
+@dataclass
+class FlashTerms:
+    """What a flash price promises beside the price: how many in all, and how many for one viewer."""
+
+    sku: str
+    quantity: int | None
+    per_viewer_max: int | None
+
+
+@dataclass
+class Product:
+    """`stock` is all there ever was less what was written off: left + held + sold."""
+
+    list_price_minor: int
+    stock: int
+    per_viewer_max: int | None
+    floor_minor: int | None
+    version: int = 1
+    flash: Flash | None = None
+
+
+@dataclass
+class Order:
+    """An order with one line.
+
+    `attempts` is the token of each attempt to pay, `open` those without an outcome.
+    """
+
+    pid: str
+    sku: str
+    quantity: int
+    seen_price_minor: int
+    price: PriceInForce
+    expires_sale_ms: int
+    state: str = "held"
+    extended: bool = False
+    attempts: list[str] = field(default_factory=list[str])
+    paid_by: int = 0
+
+
+@dataclass
+class Sale:
+    """One show. Orders are known by (pid, idempotency key)."""
+
+    hold_ms: int
+    extension_ms: int
+    state: str = "live"
+    sales_paused: bool = False
+    frozen_since_ms: int = 0
+    frozen_total_ms: int = 0
+    products: dict[str, Product] = field(default_factory=dict[str, Product])
+    flashes: dict[str, FlashTerms] = field(default_factory=dict[str, FlashTerms])
+    orders: dict[tuple[str, str], Order] = field(default_factory=dict[tuple[str, str], Order])
+    banned: set[str] = field(default_factory=set[str])
+
+    # -- clock
+    # ---------------------------------------------------------------------------------------------------
+
+    def sale_ms(self, ts: int) -> int:
+        return sale_time_ms(ts, self.frozen_since_ms, self.frozen_total_ms)
+
+    def set_life(self, ts: int, *, state: str | None = None, sales_paused: bool | None = None) -> None:
+        """Start, pause, resume, end; pause and resume sales. The sale clock stops while either is paused."""
+        self.advance(ts)
+        self.state = state or self.state
+        self.sales_paused = self.sales_paused if sales_paused is None else sales_paused
+        frozen = self.state == "paused" or (self.state == "live" and self.sales_paused)
+        if frozen and not self.frozen_since_ms:
+            self.frozen_since_ms = ts
+        elif not frozen and self.frozen_since_ms:
+            self.frozen_total_ms += ts - self.frozen_since_ms
+            self.frozen_since_ms = 0
+
+    def advance(self, ts: int) -> None:
+        """Everything that only the passing of time brings about."""
+        now = self.sale_ms(ts)
+        for order in self.orders.values():
+            if order.state in HOLDING and order.expires_sale_ms <= now:
+                order.state = "expired"
+        for product in self.products.values():
+            if product.flash and product.flash.ends_sale_ms <= now:
+                self._end_flash(product, product.flash)
+
+    # -- sums
+    # ----------------------------------------------------------------------------------------------------
+
+    def held(self, sku: str) -> int:
+        return sum(o.quantity for o in self.orders.values() if o.sku == sku and o.state in HOLDING)
+
+    def sold(self, sku: str) -> int:
+        return sum(o.quantity for o in self.orders.values() if o.sku == sku and o.state == "paid")
+
+    def left(self, sku: str) -> int:
+        return self.products[sku].stock - self.held(sku) - self.sold(sku)
+
+    def bought(self, sku: str, pid: str) -> int:
+        mine = (o for o in self.orders.values() if o.sku == sku and o.pid == pid and o.state in COUNTED)
+        return sum(o.quantity for o in mine)
+
+    def flash_bought(self, flash: str, pid: str | None = None) -> int:
+        counted = (o for o in self.orders.values() if o.price.flash_id == flash and o.state in COUNTED)
+        return sum(o.quantity for o in counted if pid in (None, o.pid))
+
+    # -- catalogue
+    # -----------------------------------------------------------------------------------------------
+
+    def put_product(
+        self,
+        ts: int,
+        sku: str,
+        price: int,
+        *,
+        stock: int | None = None,
+        per_viewer_max: int | None = None,
+        floor: int | None = None,
+    ) -> str | Refused:
+        self.advance(ts)
+        old = self.products.get(sku)
+        if old and stock is not None:
+            return Refused("use_restock")
+        if floor is not None and price < floor:
+            return Refused("below_floor", {"floor_minor": floor})
+        if old is None:
+            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor)
+            return "ok"
+        if old.flash and price != old.list_price_minor:
+            return Refused("flash_running")
+        old.version += price != old.list_price_minor
+        old.list_price_minor, old.per_viewer_max, old.floor_minor = price, per_viewer_max, floor
+        return "ok"
+
+    def restock(self, ts: int, sku: str, delta: int) -> str | Refused:
+        self.advance(ts)
+        if sku not in self.products:
+            return Refused("unknown_sku")
+        if self.left(sku) + delta < 0:
+            return Refused("stock_underflow", {"left": self.left(sku)})
+        self.products[sku].stock += delta
+        return "ok"
+
+    def start_flash(
+        self, ts: int, terms: FlashTerms, *, flash_id: str, price: int, in_ms: int, for_ms: int
+    ) -> str | Refused:
+        self.advance(ts)
+        product = self.products.get(terms.sku)
+        if product is None:
+            return Refused("unknown_sku")
+        if self.state == "ended":
+            return Refused("show_closed")
+        if product.flash:
+            return Refused("flash_running")
+        if product.floor_minor is not None and price < product.floor_minor:
+            return Refused("below_floor", {"floor_minor": product.floor_minor})
+        starts = self.sale_ms(ts) + in_ms
+        product.flash = Flash(flash_id, price, product.version + 1, starts, starts + for_ms)
+        self.flashes[flash_id] = terms
+        return "ok"
+
+    def stop_flash(self, ts: int, flash_id: str) -> str | Refused:
+        self.advance(ts)
+        if flash_id not in self.flashes:
+            return Refused("unknown_flash")
+        product = self.products[self.flashes[flash_id].sku]
+        if product.flash and product.flash.id == flash_id:
+            self._end_flash(product, product.flash)
+        return "ok"
+
+    def _end_flash(self, product: Product, flash: Flash) -> None:
+        product.version, product.flash = flash.version + 1, None
+
+    def _end_if_used_up(self, flash_id: str | None) -> None:
+        if flash_id is None:
+            return
+        terms = self.flashes[flash_id]
+        product = self.products[terms.sku]
+        used_up = terms.quantity is not None and self.flash_bought(flash_id) >= terms.quantity
+        if used_up and product.flash and product.flash.id == flash_id:
+            self._end_flash(product, product.flash)
+
+    # -- orders
+    # --------------------------------------------------------------------------------------------------
+
+    def hold(self, ts: int, pid: str, key: str, *, sku: str, quantity: int, seen: int) -> str | Refused:
+        """Reserve stock at the price in force. The order of the checks is part of the contract."""
+        self.advance(ts)
+        if not key:
+            return Refused("idempotency_key_required")
+        if order := self.orders.get((pid, key)):
+            same = (order.sku, order.quantity, order.seen_price_minor) == (sku, quantity, seen)
+            return order.state if same else Refused("idempotency_conflict")
+        product = self.products.get(sku)
+        if product is None:
+            return Refused("unknown_sku")
+        if pid in self.banned:
+            return Refused("banned")
+        if self.state != "live":
+            return Refused("show_closed")
+        if self.sales_paused:
+            return Refused("sales_paused")
+        price = price_in_force(product.list_price_minor, product.version, product.flash, self.sale_ms(ts))
+        if price.price_minor > seen:
+            return Refused(
+                "price_changed", {"price_minor": price.price_minor, "price_version": price.version}
+            )
+        if refused := self._no_room(pid, sku, quantity, price.flash_id):
+            return refused
+        expires = self.sale_ms(ts) + self.hold_ms
+        self.orders[pid, key] = Order(pid, sku, quantity, seen, price, expires)
+        self._end_if_used_up(price.flash_id)
+        return "held"
+
+    def _no_room(self, pid: str, sku: str, quantity: int, flash_id: str | None) -> Refused | None:
+        """Caps, quota and stock, as a hold and a late success ask them."""
+        cap = self.products[sku].per_viewer_max
+        if cap is not None and self.bought(sku, pid) + quantity > cap:
+            return Refused("limit_reached", {"limit": cap})
+        if flash_id is not None:
+            terms = self.flashes[flash_id]
+            cap = terms.per_viewer_max
+            if cap is not None and self.flash_bought(flash_id, pid) + quantity > cap:
+                return Refused("limit_reached", {"limit": cap})
+            room = None if terms.quantity is None else terms.quantity - self.flash_bought(flash_id)
+            if room is not None and quantity > room:
+                return Refused("limit_reached", {"limit": room})
+        return Refused("sold_out", {"left": self.left(sku)}) if self.left(sku) < quantity else None
+
+    def begin_payment(self, ts: int, order: Order, token: str) -> str | Refused:
+        """Start attempt n, or join the one that runs with the same token."""
+        self.advance(ts)
+        if order.state == "paid":
+            return "paid"
+        if order.state in ("expired", "refund_due"):
+            return Refused("hold_expired")
+        if order.state not in HOLDING:
+            return Refused("illegal_transition", {"state": order.state})
+        if order.state == "paying":
+            return "paying" if order.attempts[-1] == token else Refused("payment_in_progress")
+        if not order.extended:
+            order.extended = True
+            order.expires_sale_ms += self.extension_ms
+        order.attempts.append(token)
+        order.state = "paying"
+        return "paying"
+
+    def settle(self, ts: int, order: Order, attempt: int, *, approved: bool) -> str:
+        """Book the outcome of an attempt.
+
+        Settling never re-prices; late money buys only what is still there.
+        """
+        self.advance(ts)
+        if order.paid_by == attempt or attempt > len(order.attempts):
+            return order.state
+        if not approved:
+            if order.state == "paying" and attempt == len(order.attempts):
+                order.state = "held"
+            return order.state
+        if order.paid_by or order.state not in (*HOLDING, "expired"):
+            return "surplus"
+        order.paid_by = attempt
+        if order.state in HOLDING:
+            order.state = "paid"
+        elif self._no_room(order.pid, order.sku, order.quantity, order.price.flash_id):
+            order.state = "refund_due"
+        else:
+            order.state = "paid"
+            self._end_if_used_up(order.price.flash_id)
+        return order.state
+
+    def cancel(self, ts: int, order: Order) -> str | Refused:
+        self.advance(ts)
+        if order.state == "paying":
+            return Refused("payment_in_progress")
+        if order.state != "held":
+            return Refused("illegal_transition", {"state": order.state})
+        order.state = "cancelled"
+        return "cancelled"
+
+    def refund(self, ts: int, order: Order, *, restock: bool) -> str | Refused:
+        """Take a sale back. The units return to the shelf, or are written off."""
+        self.advance(ts)
+        if order.state != "paid":
+            return Refused("illegal_transition", {"state": order.state})
+        order.state = "refund_due"
+        if not restock:
+            self.products[order.sku].stock -= order.quantity
+        return "refund_due"
+
+    def refunded(self, order: Order) -> str:
+        """The gateway has given the money back."""
+        order.state = "refunded" if order.state == "refund_due" else order.state
+        return order.state
