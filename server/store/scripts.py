@@ -1,6 +1,7 @@
 """The script loader: generated role table + prelude + body, run by content hash.
 
-A script is a file `server/*/lua/<name>.lua`; names are unique. Every connection loads them all; NOSCRIPT
+A script is a file `server/*/lua/<name>.lua`; names are unique. What the scripts of one directory share stands in
+its `_<name>.lua`, joined between prelude and body. Every connection loads them all; NOSCRIPT
 (somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing ran.
 """
 
@@ -58,10 +59,11 @@ def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
     """Every script of the server by name. Raises ScriptError."""
     prelude = PRELUDE.read_text()
     scripts: dict[str, Script] = {}
-    for path in sorted(root.glob("*/lua/*.lua")):
+    for path in sorted(root.glob("*/lua/[!_]*.lua")):
         if path.stem in scripts:
             raise ScriptError(f"two scripts are called {path.stem}")
-        scripts[path.stem] = compose(path.stem, path.read_text(), prelude, table)
+        shared = [library.read_text() for library in sorted(path.parent.glob("_*.lua"))]
+        scripts[path.stem] = compose(path.stem, "\n".join([*shared, path.read_text()]), prelude, table)
     return scripts
 
 
