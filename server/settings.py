@@ -240,15 +240,17 @@ def load(
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     *,
+    defaults: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
     serving: bool = False,
 ) -> Settings:
-    """Read `config` (TOML), then the environment, then `overrides` (nested like the file), the later winning.
+    """Read `defaults`, `config` (TOML), the environment, `overrides` (nested like the file); later ones win.
 
     `serving` also checks what only a process that sells needs. Raises SettingsError naming each wrong key.
     """
     problems: list[str] = []
     merged: dict[str, Any] = {}
+    _merge(merged, defaults or {})
     _merge(merged, _read_toml(config) if config else {})
     _merge(merged, _read_environment(environ, problems))
     _merge(merged, overrides or {})
