@@ -39,8 +39,8 @@ class Sink(Protocol):
     def on_other(self, show: str, tag: str, data: bytes) -> None:
         """Something else from the feed: tag `C` chat, `V` counts, …"""
 
-    def on_reset(self, show: str) -> None:
-        """Read a snapshot and send it to everybody: what follows need not follow what was."""
+    def on_reset(self, show: str, snapshot: ShowSnapshot) -> None:
+        """Start over at `snapshot`, which the next entries continue: they need not follow what was before."""
 
 
 class _Followed:
@@ -198,7 +198,7 @@ class Follower:
                 continue
             if snapshot is not None:
                 followed.start_at(snapshot)
-                self._sink.on_reset(show)
+                self._sink.on_reset(show, snapshot)
                 self._sink_due(show, followed)
             return
 

@@ -35,7 +35,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 async def snapshot(store: Store, show: str) -> state.ShowSnapshot | None:
-    """The show's whole state at one instant with all numbers (`for_public` hides some); None: no such show."""
+    """The show's whole state at one instant with all numbers (see `for_public`); None: no such show."""
     reply = await store.read_scripts.run("snapshot", show, "", "")
     return None if isinstance(reply, Refused) else state.build(cast("list[Any]", reply[1:]))
 

@@ -158,14 +158,14 @@ def product_view(
     product: dict[str, str], price_minor: int, version: int, show: dict[str, str], sale_ms: int
 ) -> ProductView:
     """One product's hash, and the price in force with its version, as a view."""
-    attributes: dict[str, Any] = msgspec.json.decode(product.get("attributes") or "{}")
+    attributes: dict[str, Any] = msgspec.json.decode(product.get("attrs") or "{}")
     left = _number(product, "left")
     return ProductView(
         sku=product["sku"],
         title=str(attributes.get("title", product["sku"])),
         price_minor=price_minor,
         list_price_minor=_number(product, "list_price_minor"),
-        reference_price_minor=None,
+        reference_price_minor=_optional(product, "reference_price_minor"),
         price_version=version,
         left=left,
         held=_number(product, "held"),
@@ -174,8 +174,8 @@ def product_view(
         bucket=None,
         per_viewer_max=_optional(product, "per_viewer_max"),
         flash=_flash_view(product, show, sale_ms),
-        seller=attributes.get("seller"),
-        commission_bps=int(attributes.get("commission_bps") or 0),
+        seller=product.get("seller") or None,
+        commission_bps=_number(product, "commission_bps"),
         disclosure=attributes.get("disclosure"),
         image_url=attributes.get("image_url"),
         stock_display=str(attributes.get("stock_display") or "exact"),
@@ -189,6 +189,7 @@ def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> 
     ends_sale_ms = _number(product, "flash_ends_sale_ms")
     if sale_ms >= ends_sale_ms:
         return None
+    quantity = _optional(product, "flash_quantity")
     frozen_total_ms = _number(show, "frozen_total_ms")
     frozen = _number(show, "frozen_since_ms") > 0
     return FlashView(
@@ -200,7 +201,7 @@ def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> 
         starts_at_ms=None if frozen else starts_sale_ms + frozen_total_ms,
         ends_at_ms=None if frozen else ends_sale_ms + frozen_total_ms,
         remaining_ms=ends_sale_ms - sale_ms if frozen else None,
-        quantity_left=_optional(product, "flash_left"),
+        quantity_left=None if quantity is None else quantity - _number(product, "flash_used"),
         per_viewer_max=_optional(product, "flash_per_viewer_max"),
     )
 

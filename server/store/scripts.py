@@ -1,8 +1,9 @@
 """The script loader: generated role table + prelude + body, run by content hash.
 
-A script is a file `server/*/lua/<name>.lua`; names are unique. What the scripts of one directory share stands in
-its `_<name>.lua`, joined between prelude and body. Every connection loads them all; NOSCRIPT
-(somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing ran.
+A script is a file `server/*/lua/<name>.lua`; names are unique. A file whose name begins with `_` is no script
+but a library: it stands between the prelude and every body of its directory. Every connection loads them all;
+NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing
+ran.
 """
 
 import hashlib

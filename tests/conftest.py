@@ -1,0 +1,23 @@
+"""Fixtures that every suite may use."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from support import store as stores
+
+from server.store.store import Store
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def store_url() -> AsyncIterator[str]:
+    """The url of the session's embedded store."""
+    async with stores.embedded() as (_, url):
+        yield url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """An empty store."""
+    async with stores.opened(store_url) as opened:
+        yield opened
