@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from media.errors import ParseError
+from media.kernel import Address
 
 MAGIC_COOKIE = 0x2112A442
 _COOKIE_BYTES = MAGIC_COOKIE.to_bytes(4, "big")
@@ -36,9 +37,6 @@ _ATTRIBUTE = struct.Struct("!HH")
 _INTEGRITY_LENGTH = 24  # attribute header and a SHA-1
 _FINGERPRINT_LENGTH = 8
 MAX_ATTRIBUTES = 32  # a browser's check has 6 to 8
-
-Address = tuple[str, int]
-"""Host and port as the socket gives them."""
 
 
 @dataclass(frozen=True, slots=True)
