@@ -54,7 +54,12 @@ class Command:
 
     def stdin(self, restarts: int) -> bytes:
         """The settings as the child reads them, telling it who it is."""
-        process = Process(index=self.index, restarts=restarts, listen_fd=self.fds[0] if self.fds else None)
+        process = Process(
+            index=self.index,
+            parent_pid=os.getpid(),
+            listen_fd=self.fds[0] if self.fds else None,
+            restarts=restarts,
+        )
         return self.settings.model_copy(update={"process": process}).model_dump_json().encode()
 
 
@@ -138,15 +143,16 @@ async def stop_all(children: Sequence[Child], grace_s: float) -> None:
 
 def receive_settings() -> Settings:
     """In a child: the settings that its parent wrote to standard input; ties its life to the parent's."""
-    die_with_parent()
-    return Settings.model_validate_json(sys.stdin.buffer.read())
+    settings = Settings.model_validate_json(sys.stdin.buffer.read())
+    if settings.process.parent_pid is not None:
+        die_with(settings.process.parent_pid)
+    return settings
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the parent dies, however it dies (Linux; elsewhere nothing)."""
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, however it dies (Linux; elsewhere nothing)."""
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent or parent == 1:  # the parent died before the kernel was told
+    if os.getppid() != parent:  # the parent died before the kernel was told
         os._exit(1)

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         alone.add_argument("--from-parent", action="store_true", help=argparse.SUPPRESS)
 
     token = command("token", _token, "Print a bearer token.")
-    token.add_argument("--role", required=True, choices=sorted(GRANTABLE))
+    token.add_argument("--role", required=True, choices=sorted(role.value for role in GRANTABLE))
     token.add_argument("--subject", required=True, metavar="ID", help="who the token stands for")
     token.add_argument("--show", metavar="ID", help="the only show that it is for (default: all)")
     token.add_argument("--ttl-s", type=int, default=600, metavar="N", help="seconds until it expires")
@@ -180,11 +180,15 @@ def _check_config(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from server.export import export_show  # noqa: PLC0415
+    from server.store.outcome import StoreError  # noqa: PLC0415
 
     settings = load(args.config, _data_dir(args))
-    if asyncio.run(export_show(settings, args.show, sys.stdout.buffer)):
-        return STOPPED
-    _complain(f"no show {args.show}")
+    try:
+        if asyncio.run(export_show(settings, args.show, sys.stdout.buffer)):
+            return STOPPED
+        _complain(f"no show {args.show}")
+    except StoreError as error:
+        _complain(f"the store does not answer: {error}")
     return FAILED
 
 

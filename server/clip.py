@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -93,7 +93,7 @@ def read(path: Path) -> Clip:
             if packet.size == 0:
                 continue
             if packet.stream.type == "video":
-                video += (bytes(unit) for unit in to_annex_b.filter(packet))
+                video += map(bytes, cast("list[Any]", to_annex_b.filter(packet)))
             else:
                 audio.append(bytes(packet))
     return Clip(tuple(video[: FRAMES_PER_S * SECONDS]), tuple(audio[: 50 * SECONDS]))

@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 ENV_PREFIX: Final = "VENDUE_"
-REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix")  # Sentinel and Cluster: not part of this version
 SECRET_MIN_BYTES: Final = 32  # HS256 wants a key at least as long as its 256-bit hash (RFC 7518 section 3.2)
 UNIX_PATH_MAX_BYTES: Final = 107  # sockaddr_un.sun_path less its closing zero byte
 # Kubernetes puts such variables into every pod beside a service called "vendue"; they are not settings.
@@ -205,6 +205,7 @@ class Process(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     index: int = 0  # of the worker among those of its role
+    parent_pid: int | None = None  # whose death ends this process
     listen_fd: int | None = None  # the shared listening TCP socket; None: bind http.host and http.port
     restarts: int = 0  # how often this worker has been restarted, for /metrics
 

@@ -21,7 +21,7 @@ from server import telemetry
 from server.children import Child, Command, stop_all
 from server.secret import with_secret
 from server.settings import Settings
-from server.store.embedded import EmbeddedStore
+from server.store.embedded import EmbeddedStore, EmbeddedStoreError
 
 BACKLOG: Final = 4096  # a whole crowd that reconnects after a restart waits here, not at a refused port
 STOP_GRACE_S: Final = 5.0  # to end after the drain, before SIGKILL
@@ -56,8 +56,11 @@ class Supervisor:
         if self.settings.run_dir is None:  # under /tmp, because a unix socket's path has at most 107 bytes
             self._run_dir = changes["run_dir"] = Path(tempfile.mkdtemp(prefix="vendue-run-"))
         if not self.settings.redis.url:
-            self._store = EmbeddedStore(self.settings.data_dir)
-            url = await self._store.start()
+            self._store = EmbeddedStore(self.settings.data_dir, lambda: self._gave_up("store"))
+            try:
+                url = await self._store.start()
+            except EmbeddedStoreError as error:
+                raise StartError(str(error)) from None
             changes["redis"] = self.settings.redis.model_copy(update={"url": url})
         self.settings = self.settings.model_copy(update=changes)
         self.settings.sockets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

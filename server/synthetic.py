@@ -6,6 +6,7 @@ one that a browser uses. The packets are ready (`server.clip`): nothing is encod
 """
 
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import time
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 from aiortc import (
@@ -36,7 +37,7 @@ TOKEN_TTL_S: Final = 600
 POLL_S: Final = 1.0
 PAUSE_MAX_S: Final = 10.0
 CLOSE_TIMEOUT_S: Final = 3.0
-AHEAD_S: Final = 0.25  # a sender that fell further behind starts anew instead of sending a burst
+BEHIND_MAX_S: Final = 0.5  # after a longer standstill the missed part is left out, not sent in a burst
 
 log = telemetry.get_logger(__name__)
 
@@ -56,14 +57,18 @@ class LoopedTrack(MediaStreamTrack):
         self._epoch = epoch
         self._number = 0
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> "av.Packet[Any]":
         """The next packet when it is due. Raises MediaStreamError after `stop`."""
         if self.readyState != "live":
             raise MediaStreamError
-        late_s = time.monotonic() - (self._epoch + self._number * self._unit_s)
-        if late_s < 0:
-            await asyncio.sleep(-late_s)
-        packet = av.Packet(self._units[self._number % len(self._units)])
+        ahead_s = self._epoch + self._number * self._unit_s - time.monotonic()
+        if ahead_s > 0:
+            await asyncio.sleep(ahead_s)
+        elif ahead_s < -BEHIND_MAX_S:  # go on with a whole second, where a keyframe is
+            missed = math.ceil(-ahead_s) * round(1 / self._unit_s)
+            self._number += missed + -self._number % round(1 / self._unit_s)
+            return await self.recv()
+        packet: av.Packet[Any] = av.Packet(self._units[self._number % len(self._units)])
         packet.pts = packet.dts = self._number * self._ticks
         packet.time_base = self._time_base
         self._number += 1

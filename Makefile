@@ -1,0 +1,54 @@
+# make demo [PORT=8080]   the whole thing on this machine: a live show, a synthetic creator, three links
+# make test               everything CI runs
+# make check              the fast subset (< 60 s)
+# make bench              measures the README's numbers
+# make image              a container image, with the first of docker, podman and buildah that is there
+
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench image lint debian clean
+
+demo: .make/run
+	@$(BIN)/vendue demo --port $(PORT)
+
+test: debian .make/dev lint
+	@if command -v node >/dev/null && ls tests/unit/*.test.mjs >/dev/null 2>&1; then node --test tests/unit/*.test.mjs; fi
+	$(BIN)/pytest
+
+check: .make/dev lint
+	$(BIN)/pytest -q -m "not slow" tests/unit tests/property
+
+bench: .make/dev
+	$(BIN)/python -m bench
+
+image:
+	./scripts/image.sh
+
+lint: .make/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	./scripts/with-node.sh $(BIN)/pyright
+
+debian:
+	@./scripts/debian.sh
+
+clean:
+	rm -rf $(VENV) .make build dist *.egg-info
+
+# What it takes to run: the virtual environment with the package itself.
+.make/run: pyproject.toml constraints.txt | $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@mkdir -p .make && touch $@
+
+# What it takes to develop, and a browser: Debian's where there is one, else Playwright's own.
+.make/dev: pyproject.toml constraints.txt | $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@./scripts/browser.sh $(BIN)
+	@mkdir -p .make && touch $@ .make/run
+
+$(VENV):
+	@./scripts/venv.sh $(PYTHON) $@
