@@ -1,13 +1,18 @@
 """What the router says about a publication, as the event that the web worker reads (`GET /events`)."""
 
-from typing import Any
+from typing import Any, Literal
 
 from media.router import ClockMapping, PublisherAway, PublisherBack, PublisherDown, PublisherUp
 from media.transport.stages import Stage
 
 Notice = ClockMapping | PublisherUp | PublisherAway | PublisherBack | PublisherDown
 
-_STATES = {PublisherUp: "up", PublisherBack: "up", PublisherAway: "away", PublisherDown: "down"}
+_STATES: dict[type[Notice], Literal["up", "away", "down"]] = {
+    PublisherUp: "up",
+    PublisherBack: "up",
+    PublisherAway: "away",
+    PublisherDown: "down",
+}
 
 
 def event_of(notice: Notice, stage: Stage | None) -> dict[str, Any]:
@@ -24,7 +29,7 @@ def event_of(notice: Notice, stage: Stage | None) -> dict[str, Any]:
         }
     state = _STATES[type(notice)]
     if stage is not None:
-        stage.live = state != "down"
+        stage.state = "" if state == "down" else state
     return event | {
         "type": "publisher",
         "state": state,

@@ -126,6 +126,10 @@ class Relay:
         """The resource of that name, if it still exists."""
         return self._resources.by_name.get(name)
 
+    def trickle(self, fragment: str) -> None:
+        """Check a fragment and ignore it: a lite agent never calls, so the peer's candidates are no use."""
+        parse_fragment(fragment)
+
     def restart(self, resource: Resource, fragment: str) -> Restarted | None:
         """ICE restart (RFC 9725 §4.3.3); None when the fragment has no credentials, SdpError when garbage."""
         parsed = parse_fragment(fragment)

@@ -5,6 +5,7 @@ died; ending on purpose gives it free at once.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 PUBLISHER_RETURN_S = 30.0
 """As long as the router keeps a lost publisher's timeline."""
@@ -23,8 +24,8 @@ class Stage:
     pending: str | None = None
     left_at: float | None = None
     """When the last transport died; None while there is one, or when it was ended on purpose."""
-    live: bool = False
-    """Whether the router has had packets of a publication here and not yet given it up."""
+    state: Literal["", "up", "away"] = ""
+    """What the router last said of a publication here; empty before the first packet and after the last."""
     delay_ms: float | None = None
 
     def held(self, now: float) -> bool:
@@ -89,6 +90,8 @@ class Stages:
 
     def live(self, now: float) -> list[tuple[str, Stage]]:
         """The shows with a live publication; forgets the stages that nobody holds any more."""
-        for show in [show for show, stage in self._by_show.items() if not stage.live and not stage.held(now)]:
+        for show in [
+            show for show, stage in self._by_show.items() if not stage.state and not stage.held(now)
+        ]:
             del self._by_show[show]
-        return [(show, stage) for show, stage in self._by_show.items() if stage.live]
+        return [(show, stage) for show, stage in self._by_show.items() if stage.state]
