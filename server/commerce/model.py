@@ -71,8 +71,7 @@ class Sale:
     orders: dict[tuple[str, str], Order] = field(default_factory=dict[tuple[str, str], Order])
     banned: set[str] = field(default_factory=set[str])
 
-    # -- clock
-    # ---------------------------------------------------------------------------------------------------
+    # clock
 
     def sale_ms(self, ts: int) -> int:
         return sale_time_ms(ts, self.frozen_since_ms, self.frozen_total_ms)
@@ -99,8 +98,7 @@ class Sale:
             if product.flash and product.flash.ends_sale_ms <= now:
                 self._end_flash(product, product.flash)
 
-    # -- sums
-    # ----------------------------------------------------------------------------------------------------
+    # sums
 
     def held(self, sku: str) -> int:
         return sum(o.quantity for o in self.orders.values() if o.sku == sku and o.state in HOLDING)
@@ -119,8 +117,7 @@ class Sale:
         counted = (o for o in self.orders.values() if o.price.flash_id == flash and o.state in COUNTED)
         return sum(o.quantity for o in counted if pid in (None, o.pid))
 
-    # -- catalogue
-    # -----------------------------------------------------------------------------------------------
+    # catalogue
 
     def put_product(
         self,
@@ -195,8 +192,7 @@ class Sale:
         if used_up and product.flash and product.flash.id == flash_id:
             self._end_flash(product, product.flash)
 
-    # -- orders
-    # --------------------------------------------------------------------------------------------------
+    # orders
 
     def hold(self, ts: int, pid: str, key: str, *, sku: str, quantity: int, seen: int) -> str | Refused:
         """Reserve stock at the price in force. The order of the checks is part of the contract."""

@@ -42,11 +42,12 @@ end
 
 local function flash_json(p)
   local starts, ends = tonumber(p.flash_starts_sale_ms), tonumber(p.flash_ends_sale_ms)
+  local quantity = tonumber(p.flash_quantity)
   return J('id', p.flash_id, 'sku', p.sku, 'price_minor', tonumber(p.flash_price_minor),
     'list_price_minor', tonumber(p.list_price_minor), 'price_version', tonumber(p.flash_version),
     'starts_at_ms', at_ms_or_null(starts), 'ends_at_ms', at_ms_or_null(ends),
     'starts_sale_ms', starts, 'ends_sale_ms', ends, 'remaining_ms', remaining_or_null(ends),
-    'quantity', or_null(p.flash_quantity), 'quantity_left', or_null(p.flash_left),
+    'quantity', quantity or NULL, 'quantity_left', quantity and quantity - p.flash_used or NULL,
     'per_viewer_max', or_null(p.flash_per_viewer_max))
 end
 
@@ -56,7 +57,7 @@ local function has_flash(p) return p.flash_id and tonumber(p.flash_ends_sale_ms)
 local function end_flash(p, reason)
   local id, version = p.flash_id, tonumber(p.flash_version) + 1
   redis.call('HDEL', base .. 'p:' .. p.sku, 'flash_id', 'flash_price_minor', 'flash_version', 'flash_starts_sale_ms',
-    'flash_ends_sale_ms', 'flash_quantity', 'flash_left', 'flash_per_viewer_max')
+    'flash_ends_sale_ms', 'flash_quantity', 'flash_used', 'flash_per_viewer_max')
   redis.call('HSET', base .. 'p:' .. p.sku, 'price_version', version)
   redis.call('ZREM', base .. 'flashes', p.sku)
   p.flash_id, p.price_version = nil, version
@@ -108,14 +109,15 @@ local function count(o, units)
   redis.call('HINCRBY', base .. 'flashbought:' .. o.flash, o.pid, units)
   local used = redis.call('HINCRBY', base .. 'f:' .. o.flash, 'used', units)
   local p = product(o.sku)
-  if p.flash_id == o.flash and p.flash_quantity ~= '' then
-    p.flash_left = tonumber(p.flash_quantity) - used
-    redis.call('HSET', base .. 'p:' .. o.sku, 'flash_left', p.flash_left)
+  if p.flash_id == o.flash then
+    p.flash_used = used
+    redis.call('HSET', base .. 'p:' .. o.sku, 'flash_used', used)
   end
 end
 
 local function end_flash_if_used_up(p)
-  if p.flash_id and (tonumber(p.flash_left) or 1) <= 0 then end_flash(p, 'quantity') end
+  local quantity = tonumber(p.flash_quantity)
+  if p.flash_id and quantity and tonumber(p.flash_used) >= quantity then end_flash(p, 'quantity') end
 end
 
 -- Who has paid for something here, for those who ask whether somebody is a buyer. pid → paid orders.

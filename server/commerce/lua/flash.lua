@@ -15,10 +15,10 @@ local starts = sale_ms + tonumber(arg(4))
 local ends = starts + tonumber(arg(3))
 p.flash_id, p.flash_price_minor, p.flash_version = id, price, tonumber(p.price_version) + 1
 p.flash_starts_sale_ms, p.flash_ends_sale_ms = starts, ends
-p.flash_quantity, p.flash_left, p.flash_per_viewer_max = arg(5), arg(5), arg(6)
+p.flash_quantity, p.flash_used, p.flash_per_viewer_max = arg(5), 0, arg(6)
 redis.call('HSET', base .. 'p:' .. p.sku, 'flash_id', id, 'flash_price_minor', price,
   'flash_version', p.flash_version, 'flash_starts_sale_ms', starts, 'flash_ends_sale_ms', ends,
-  'flash_quantity', arg(5), 'flash_left', arg(5), 'flash_per_viewer_max', arg(6))
+  'flash_quantity', arg(5), 'flash_used', 0, 'flash_per_viewer_max', arg(6))
 redis.call('HSET', base .. 'f:' .. id, 'sku', p.sku, 'quantity', arg(5), 'used', 0, 'per_viewer_max', arg(6))
 redis.call('ZADD', base .. 'flashes', ends, p.sku)
 local announced = flash_json(p)

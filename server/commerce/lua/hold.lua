@@ -43,4 +43,4 @@ shift(p, -quantity, quantity, 0)
 become(o, 'held', 'held', 'pid', actor, 'sku', sku, 'quantity', quantity, 'seen_price_minor', seen_minor,
   'flash', flash, 'total_minor', goods, 'attempt', 0, 'extended', 0, 'paid_by', 0, 'static', o.static)
 end_flash_if_used_up(p)
-return {'ok', 1, order_json(o)}
+return {'ok', 1, order_json(o), ts}

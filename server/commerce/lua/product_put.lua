@@ -20,20 +20,20 @@ end
 end_flash_if_over(p)
 if price ~= tonumber(p.list_price_minor) then p.price_version = tonumber(p.price_version) + 1 end
 local seller = arg(7) ~= '' and arg(7) or show.owner
-local sold_by = J('seller', seller, 'commission_bps', tonumber(arg(8)))
-local attributes = string.sub(arg(9), 1, -2) .. ',' .. string.sub(sold_by, 2)
 p.list_price_minor = price
 redis.call('HSET', base .. 'p:' .. sku, 'list_price_minor', price, 'price_version', p.price_version,
   'left', p.left, 'held', p.held, 'sold', p.sold, 'per_viewer_max', arg(4), 'floor_minor', arg(5),
-  'cost_minor', arg(6), 'seller', seller, 'commission_bps', arg(8), 'attributes', attributes, 'sku', sku)
+  'cost_minor', arg(6), 'seller', seller, 'commission_bps', arg(8), 'attrs', arg(9), 'sku', sku)
 if is_new then redis.call('ZADD', base .. 'skus', (tonumber(show.seq) or 0) + 1, sku) end
 local price_minor, version = price_in_force(p, sale_ms)
 local rest = J('price_minor', price_minor, 'list_price_minor', price,
   'reference_price_minor', or_null(p.reference_price_minor), 'price_version', version,
-  'per_viewer_max', or_null(arg(4)), 'flash', p.flash_id and RAW(flash_json(p)) or NULL)
-local public = '{"sku":"' .. sku .. '",' .. string.sub(attributes, 2, -2) .. ',' .. string.sub(rest, 2)
+  'per_viewer_max', or_null(arg(4)), 'flash', p.flash_id and RAW(flash_json(p)) or NULL,
+  'seller', seller, 'commission_bps', tonumber(arg(8)))
+local public = '{"sku":"' .. sku .. '",' .. string.sub(arg(9), 2, -2) .. ',' .. string.sub(rest, 2)
 append('public', 'product.updated', public)
 if is_new then
   append('staff', 'product.restocked', J('sku', sku, 'delta', p.left, 'left', p.left, 'held', 0, 'sold', 0))
 end
-return remember({'ok', is_new and 1 or 0, public})
+local stock = J('left', p.left, 'held', p.held, 'sold', p.sold)
+return remember({'ok', is_new and 1 or 0, string.sub(public, 1, -2) .. ',' .. string.sub(stock, 2)})

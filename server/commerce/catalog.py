@@ -1,0 +1,213 @@
+"""What is for sale: products, stock, the pin and flash prices. Each call is one script; no rule stands here.
+
+`ProductSpec` and `FlashSpec` are the contract's request bodies with their bounds, so that the edge decodes
+straight into them; whoever builds them otherwise is checked by `problems`.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from server.commerce.money import STOCK_MAX, CommissionBps, PriceMinor, Quantity, Stock
+from server.ids import is_idempotency_key, is_sku, new_id
+from server.store.outcome import Refused
+from server.store.resp import Arg
+from server.store.store import Store
+from server.tokens import Principal
+
+PRODUCTS_MAX: Final = 500  # a snapshot carries them all
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=280)]
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+
+
+class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A product as its seller describes it.
+
+    `stock` only when it is new; `seller` is a pid (default: the owner).
+    """
+
+    title: Text
+    price_minor: PriceMinor
+    stock: Stock | None = None
+    per_viewer_max: Quantity | None = None
+    floor_minor: PriceMinor | None = None
+    cost_minor: PriceMinor | None = None
+    seller: str | None = None
+    commission_bps: CommissionBps = 0
+    disclosure: Text | None = None
+    stock_display: Literal["exact", "bucket", "hidden"] = "exact"
+    image_url: Url | None = None
+    description: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+
+
+class FlashSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A flash price: for how long, from when, how many in all and for one viewer."""
+
+    sku: str
+    price_minor: PriceMinor
+    duration_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)]
+    starts_in_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 0
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=STOCK_MAX)] | None = None
+    per_viewer_max: Quantity | None = None
+
+
+class ProductPut(msgspec.Struct, frozen=True):
+    """The product stands. `json` is what staff may see of it."""
+
+    is_new: bool
+    json: bytes
+
+
+class Restocked(msgspec.Struct, frozen=True):
+    """`json` is `{sku, left, held, sold}`."""
+
+    json: bytes
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """`json` is the data of `product.pinned`."""
+
+    json: bytes
+
+
+class Unpinned(msgspec.Struct, frozen=True):
+    """Nothing is pinned."""
+
+
+class FlashStarted(msgspec.Struct, frozen=True):
+    """`json` is the data of `price.flash`."""
+
+    json: bytes
+
+
+class FlashStopped(msgspec.Struct, frozen=True):
+    """The flash price is over."""
+
+
+class Catalog:
+    """See the module. All methods raise StoreError when the store does not do its part."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def put_product(
+        self, show: str, principal: Principal, sku: str, spec: ProductSpec, *, idempotency_key: str = ""
+    ) -> ProductPut | Refused:
+        """Create or change a product.
+
+        Refusals: bad_request, forbidden, use_restock, below_floor, too_many_products, flash_running (the
+        price cannot change under an announced flash price).
+        """
+        if refused := problems(spec) or (None if is_sku(sku) else Refused("bad_request", {"field": "sku"})):
+            return refused
+        attributes = {
+            "title": spec.title,
+            "disclosure": spec.disclosure,
+            "image_url": spec.image_url,
+            "stock_display": spec.stock_display,
+            "description": spec.description,
+        }
+        asked = (
+            sku,
+            spec.price_minor,
+            *_optional(spec.stock, spec.per_viewer_max, spec.floor_minor, spec.cost_minor),
+            spec.seller or "",
+            spec.commission_bps,
+            msgspec.json.encode(attributes),
+            PRODUCTS_MAX,
+        )
+        reply = await self._run("product_put", show, principal, asked, idempotency_key=idempotency_key)
+        return reply if isinstance(reply, Refused) else ProductPut(reply[1] == 1, reply[2])
+
+    async def restock(
+        self, show: str, principal: Principal, sku: str, delta: int, *, idempotency_key: str
+    ) -> Restocked | Refused:
+        """Add `delta` units to what is left (negative: take away).
+
+        Refusals: idempotency_key_required, bad_request, forbidden, unknown_sku, stock_underflow.
+        """
+        if not idempotency_key:
+            return Refused("idempotency_key_required")
+        if not -STOCK_MAX <= delta <= STOCK_MAX:
+            return Refused("bad_request", {"field": "delta"})
+        reply = await self._run(
+            "restock", show, principal, (sku, delta, STOCK_MAX), idempotency_key=idempotency_key
+        )
+        return reply if isinstance(reply, Refused) else Restocked(reply[2])
+
+    async def pin(
+        self, show: str, principal: Principal, sku: str, *, press_ms: float | None = None
+    ) -> Pinned | Refused:
+        """Pin a product. Refusals: forbidden, unknown_sku."""
+        reply = await self._run("pin", show, principal, (sku,), press_ms=press_ms)
+        return reply if isinstance(reply, Refused) else Pinned(reply[2])
+
+    async def unpin(
+        self, show: str, principal: Principal, *, press_ms: float | None = None
+    ) -> Unpinned | Refused:
+        """Take the pin away. Refusal: forbidden."""
+        reply = await self._run("unpin", show, principal, (), press_ms=press_ms)
+        return reply if isinstance(reply, Refused) else Unpinned()
+
+    async def flash(
+        self,
+        show: str,
+        principal: Principal,
+        spec: FlashSpec,
+        *,
+        idempotency_key: str = "",
+        press_ms: float | None = None,
+    ) -> FlashStarted | Refused:
+        """Announce a flash price.
+
+        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), flash_running, below_floor.
+        """
+        if refused := problems(spec):
+            return refused
+        asked = (
+            spec.sku,
+            spec.price_minor,
+            spec.duration_s * 1000,
+            spec.starts_in_s * 1000,
+            *_optional(spec.quantity, spec.per_viewer_max),
+            new_id("f"),
+        )
+        reply = await self._run(
+            "flash", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms
+        )
+        return reply if isinstance(reply, Refused) else FlashStarted(reply[2])
+
+    async def stop_flash(self, show: str, principal: Principal, flash_id: str) -> FlashStopped | Refused:
+        """End a flash price now; one that is over stays over. Refusals: forbidden, unknown_flash."""
+        reply = await self._run("flash_stop", show, principal, (flash_id,))
+        return reply if isinstance(reply, Refused) else FlashStopped()
+
+    async def _run(
+        self,
+        script: str,
+        show: str,
+        principal: Principal,
+        args: tuple[Arg, ...],
+        *,
+        idempotency_key: str = "",
+        press_ms: float | None = None,
+    ) -> "list[Any] | Refused":
+        if idempotency_key and not is_idempotency_key(idempotency_key):
+            return Refused("bad_request", {"field": "Idempotency-Key"})
+        pid, role = principal.pid, principal.role_on(show)
+        return await self._store.scripts.run(
+            script, show, pid, role, *args, press_ms=press_ms, idempotency_key=idempotency_key
+        )
+
+
+def problems(spec: ProductSpec | FlashSpec) -> Refused | None:
+    """What is out of bounds in a spec that was not decoded from JSON: bad_request with the reason."""
+    try:
+        msgspec.convert(msgspec.to_builtins(spec), type=type(spec))
+    except msgspec.ValidationError as error:
+        return Refused("bad_request", {"reason": str(error)})
+    return None
+
+
+def _optional(*numbers: int | None) -> tuple[Arg, ...]:
+    return tuple("" if number is None else number for number in numbers)

@@ -1,0 +1,165 @@
+"""Paying and giving back: the ledger and the gateway taken through one order, in the only safe sequence.
+
+The ledger first records the attempt, then the gateway is asked under the attempt's key, then the outcome is
+booked. A crash between any two steps leaves an attempt that the reconciler finds and finishes. An attempt
+goes on when the buyer's request goes away: it is a task of this object, not of the request.
+"""
+
+import asyncio
+from typing import Final
+
+from server.commerce.ledger import Ledger
+from server.commerce.orders import (
+    AlreadyPaid,
+    Attempt,
+    OrderState,
+    Paid,
+    Paying,
+    PaymentDeclined,
+    PaymentUnknown,
+    RefundDue,
+    Settled,
+)
+from server.commerce.payments.gateway import Approved, Charge, Declined, Gateway, GatewayUnknown, Pending
+from server.store.outcome import Refused, StoreError
+from server.telemetry import counter, get_logger, start_task
+from server.tokens import Principal
+
+ANSWER_S: Final = 8.0  # how long a request waits for the outcome before it answers "paying"
+GATEWAY_S: Final = 30.0  # how long an attempt waits for the gateway before the reconciler has it
+RUNNING_MAX: Final = 1000  # attempts under way in one process
+TOKEN_MAX_CHARS: Final = 255
+
+_OUTCOMES: Final = counter("payments", "Attempts to pay by how they ended", ["outcome"])
+PayAnswer = Paid | Paying | PaymentDeclined | PaymentUnknown | Refused
+
+
+class Checkout:
+    """See the module. `close` waits for nothing: what still runs is finished by a reconciler."""
+
+    def __init__(self, ledger: Ledger, gateway: Gateway) -> None:
+        self._ledger, self._gateway = ledger, gateway
+        self._running: dict[str, asyncio.Task[PayAnswer | None]] = {}
+
+    async def pay(self, show: str, principal: Principal, order: str, payment_token: str) -> PayAnswer:
+        """Pay an order.
+
+        Refusals: those of `Ledger.begin_payment`; hold_expired also when the money came too late (it goes
+        back). Raises StoreError.
+        """
+        if not 1 <= len(payment_token) <= TOKEN_MAX_CHARS:
+            return Refused("bad_request", {"field": "payment_token"})
+        if len(self._running) >= RUNNING_MAX:
+            return Refused("rate_limited", {"retry_after_s": 1})
+        begun = await self._ledger.begin_payment(show, principal, order, payment_token)
+        match begun:
+            case Refused():
+                return begun
+            case AlreadyPaid():
+                return Paid(begun.order)
+            case Attempt():
+                return await self._follow(show, order, begun, payment_token)
+
+    async def refund(
+        self, show: str, principal: Principal, order: str, *, restock: bool, reason: str, idempotency_key: str
+    ) -> OrderState | Refused:
+        """Take a paid order back and return the money; it stays `refund_due` while the gateway is silent.
+
+        Refusals: those of `Ledger.refund`. Raises StoreError.
+        """
+        due = await self._ledger.refund(
+            show, principal, order, restock=restock, reason=reason, idempotency_key=idempotency_key
+        )
+        if isinstance(due, Refused):
+            return due
+        done = await give_back(self._ledger, self._gateway, show, order, due)
+        return due.order if done is None else done
+
+    async def close(self) -> None:
+        """Stop following attempts."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _follow(self, show: str, order: str, attempt: Attempt, payment_token: str) -> PayAnswer:
+        key = attempt_key(order, attempt.number)
+        task = self._running.get(key)
+        if task is None:
+            charge = Charge(key, payment_token, attempt.amount_minor, attempt.currency)
+            task = start_task(self._carry_out(show, order, attempt, charge), f"payment {key}")
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        if not done:
+            return Paying(attempt.order, None)
+        answer = None if task.cancelled() else task.result()
+        return PaymentUnknown(attempt.order) if answer is None else answer
+
+    async def _carry_out(self, show: str, order: str, attempt: Attempt, charge: Charge) -> PayAnswer:
+        answer = await self._charge(show, order, attempt, charge)
+        _OUTCOMES.labels(outcome=type(answer).__name__.lower()).inc()
+        return answer
+
+    async def _charge(self, show: str, order: str, attempt: Attempt, charge: Charge) -> PayAnswer:
+        try:
+            outcome = await asyncio.wait_for(self._gateway.charge(charge), GATEWAY_S)
+            match outcome:
+                case Pending(next_action):
+                    return Paying(attempt.order, next_action)
+                case Approved():
+                    settled = await book(
+                        self._ledger, self._gateway, show, order, attempt.number, approved=True
+                    )
+                    return _answer(settled, "")
+                case Declined(reason):
+                    settled = await book(
+                        self._ledger, self._gateway, show, order, attempt.number, approved=False
+                    )
+                    return _answer(settled, reason)
+        except (GatewayUnknown, TimeoutError, StoreError) as error:
+            get_logger(__name__).warning("payment_unknown", order=order, error=type(error).__name__)
+            return PaymentUnknown(attempt.order)
+
+
+def attempt_key(order: str, number: int) -> str:
+    """The gateway's idempotency key of one attempt."""
+    return f"{order}:{number}"
+
+
+async def book(
+    ledger: Ledger, gateway: Gateway, show: str, order: str, number: int, *, approved: bool
+) -> Settled | Refused:
+    """Book an outcome; a charge that bought nothing goes back at once. Raises GatewayUnknown, StoreError."""
+    settled = await ledger.settle(show, order, number, approved=approved)
+    if isinstance(settled, Settled) and settled.surplus:
+        get_logger(__name__).error("surplus_charge", order=order, number=number)
+        await gateway.refund(attempt_key(order, number), settled.order.view().total_minor)
+        await ledger.surplus_returned(show, order, number)
+    return settled
+
+
+async def give_back(
+    ledger: Ledger, gateway: Gateway, show: str, order: str, due: RefundDue
+) -> OrderState | Refused | None:
+    """Return the money of a refund that is due, and book it; None while the gateway or store is silent."""
+    try:
+        charge = gateway.refund(attempt_key(order, due.paid_by), due.amount_minor)
+        await asyncio.wait_for(charge, GATEWAY_S)
+        return await ledger.refunded(show, order)
+    except (GatewayUnknown, TimeoutError, StoreError) as error:
+        get_logger(__name__).warning("refund_unknown", order=order, error=type(error).__name__)
+        return None
+
+
+def _answer(settled: Settled | Refused, reason: str) -> PayAnswer:
+    if isinstance(settled, Refused):
+        return settled
+    match settled.order.view().state:
+        case "paid":
+            return Paid(settled.order)
+        case "held":
+            return PaymentDeclined(settled.order, reason)
+        case "paying":
+            return Paying(settled.order, None)
+        case state:
+            return Refused("hold_expired", {"state": state})

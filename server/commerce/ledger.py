@@ -1,0 +1,216 @@
+"""Orders: every step in an order's life is one script, and this module is how Python takes it.
+
+It decides nothing about the sale: it derives the order's id from the buyer's idempotency key, refuses what
+is out of bounds, asks the script, and turns the reply into a value. No money moves here (checkout.py,
+reconciler.py). All methods raise StoreError when the store does not do its part; with `maybe_applied`,
+asking again with the same key is always safe.
+"""
+
+from hashlib import blake2s
+from typing import Any, cast
+
+import msgspec
+
+from server.commerce.buyer_index import BuyerIndex
+from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
+from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
+from server.ids import is_idempotency_key, is_sku, order_id
+from server.settings import Settings
+from server.store.outcome import Refused, StoreUnavailable
+from server.store.resp import Arg
+from server.store.store import Store
+from server.tokens import Principal
+
+ASK_AFTER_MS = 3000
+"""From this age on an attempt without an outcome is the reconciler's; longer than a gateway's usual answer.
+
+"""
+SWEEPS_MAX = 64
+"""Runs of the sweep (256 due holds each) that one request may wait for before it gives up."""
+REASON_MAX_CHARS = 280
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What a sweep wrote, and what it found to do for others.
+
+    `attempts` are (order, number) whose outcome nobody has booked; `refunds` are (order, paid_by,
+    amount_minor) still to be given back; `quiet`: the show is over and nothing is outstanding.
+    """
+
+    expired: int
+    ended: int
+    quiet: bool
+    attempts: tuple[tuple[str, int], ...] = ()
+    refunds: tuple[tuple[str, int, int], ...] = ()
+
+
+class Ledger:
+    """See the module. One per process; it keeps no state of its own."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._secret = settings.auth.secret.encode()
+        self._hold_ms = settings.hold.seconds * 1000
+        self._extension_ms = settings.hold.extension_seconds * 1000
+        self.buyers = BuyerIndex(store)
+
+    def order_id(self, show: str, pid: str, idempotency_key: str) -> str:
+        """The id that this buyer's order with this key has, or will have."""
+        return order_id(show, pid, idempotency_key, self._secret)
+
+    async def hold(
+        self,
+        show: str,
+        principal: Principal,
+        sku: str,
+        quantity: int,
+        price_minor: int,
+        *,
+        idempotency_key: str,
+    ) -> Placed | Refused:
+        """Reserve `quantity` of `sku` at the price in force, at most `price_minor`, the one seen.
+
+        Refusals in the contract's order: idempotency_key_required, unknown_sku, banned, (guests_closed,
+        forbidden,) show_closed, sales_paused, price_changed, limit_reached, sold_out. Once a key has its
+        order it always yields that order; idempotency_conflict when the body differs.
+        """
+        if refused := _bad_key(idempotency_key) or _out_of_bounds(quantity, price_minor):
+            return refused
+        if not is_sku(sku):
+            return Refused("unknown_sku")
+        order = self.order_id(show, principal.pid, idempotency_key)
+        wanted = (order, sku, quantity, price_minor, self._hold_ms)
+        reply = await self._run("hold", show, principal, *wanted, idempotency_key=idempotency_key)
+        if isinstance(reply, Refused):
+            return reply
+        if is_new := reply[1] == 1:
+            self.buyers.note(principal.pid, show, order, reply[3])
+        return Placed(OrderState(reply[2]), is_new)
+
+    async def begin_payment(
+        self, show: str, principal: Principal, order: str, payment_token: str
+    ) -> Attempt | AlreadyPaid | Refused:
+        """Begin an attempt to pay, or join the running one when the token is the same.
+
+        Refusals: unknown_order (also somebody else's), hold_expired, payment_in_progress, illegal_transition.
+        """
+        token_print = blake2s(payment_token.encode(), key=self._secret[:32], person=b"paytoken").hexdigest()
+        asked = (order, token_print, self._extension_ms, ASK_AFTER_MS)
+        reply = await self._run("pay_begin", show, principal, *asked)
+        if isinstance(reply, Refused):
+            return reply
+        _, how, number, amount_minor, currency, json = reply
+        if how == b"paid":
+            return AlreadyPaid(OrderState(json))
+        return Attempt(OrderState(json), number, amount_minor, currency.decode())
+
+    async def settle(self, show: str, order: str, number: int, *, approved: bool) -> Settled | Refused:
+        """Book how attempt `number` ended; a repeat changes nothing. Refusal: unknown_order."""
+        reply = await self._run("settle", show, None, order, number, "approved" if approved else "declined")
+        if isinstance(reply, Refused):
+            return reply
+        state = reply[1].decode()
+        return Settled(OrderState(reply[2]), state, state == "surplus")
+
+    async def surplus_returned(self, show: str, order: str, number: int) -> None:
+        """The gateway has given back a charge that `settle` called surplus."""
+        await self._run("settle", show, None, order, number, "returned")
+
+    async def cancel(
+        self, show: str, principal: Principal, order: str, *, idempotency_key: str = ""
+    ) -> OrderState | Refused:
+        """The buyer lets a hold go. Refusals: unknown_order, payment_in_progress, illegal_transition."""
+        reply = await self._run("cancel", show, principal, order, idempotency_key=idempotency_key)
+        return reply if isinstance(reply, Refused) else OrderState(reply[1])
+
+    async def refund(
+        self, show: str, principal: Principal, order: str, *, restock: bool, reason: str, idempotency_key: str
+    ) -> RefundDue | Refused:
+        """Take a paid order back; its units return to the shelf or are written off.
+
+        Refusals: idempotency_key_required, forbidden, unknown_order, illegal_transition.
+        """
+        if refused := _bad_key(idempotency_key):
+            return refused
+        if len(reason) > REASON_MAX_CHARS:
+            return Refused("bad_request", {"field": "reason"})
+        asked = (order, "1" if restock else "0", reason)
+        reply = await self._run("refund", show, principal, *asked, idempotency_key=idempotency_key)
+        return reply if isinstance(reply, Refused) else RefundDue(OrderState(reply[1]), reply[2], reply[3])
+
+    async def refunded(self, show: str, order: str) -> OrderState | Refused:
+        """The gateway has given the money back; a repeat changes nothing. Refusal: unknown_order."""
+        reply = await self._run("refunded", show, None, order)
+        return reply if isinstance(reply, Refused) else OrderState(reply[1])
+
+    async def order(self, show: str, principal: Principal, order: str) -> OrderState | Refused:
+        """An order for its buyer, the seller or an admin.
+
+        For everybody else it does not exist (unknown_order).
+        """
+        role = principal.role_on(show)
+        reply = await self._store.read_scripts.run("order_get", show, principal.pid, role, order)
+        return reply if isinstance(reply, Refused) else OrderState(cast("bytes", reply[1]))
+
+    async def orders_of(self, principal: Principal) -> list[OrderState]:
+        """The buyer's own newest orders over all shows, newest first."""
+        found = [
+            await self.order(show, principal, order)
+            for show, order in await self.buyers.orders_of(principal.pid)
+        ]
+        return [order for order in found if isinstance(order, OrderState)]
+
+    async def expire_due(self, show: str) -> Swept | Refused:
+        """Write what time has brought about in one show. Refusal: unknown_show."""
+        expired = ended = 0
+        for _ in range(SWEEPS_MAX):
+            reply = await self._store.scripts.run("sweep", show, "", "")
+            if isinstance(reply, Refused):
+                return reply
+            _, holds, flashes, more, quiet, attempts, refunds = cast("list[Any]", reply)
+            expired, ended = expired + holds, ended + flashes
+            if not more:
+                return Swept(expired, ended, quiet == 1, _attempts(attempts), _triples(refunds))
+        return Swept(expired, ended, quiet=False)
+
+    async def _run(
+        self, script: str, show: str, principal: Principal | None, *args: Arg, idempotency_key: str = ""
+    ) -> "list[Any] | Refused":
+        """Run a script that may first want due holds written off (many of them at once.
+
+        See DUE_MAX there).
+        """
+        pid, role = (principal.pid, principal.role_on(show)) if principal else ("", "")
+        for _ in range(SWEEPS_MAX):
+            reply = await self._store.scripts.run(
+                script, show, pid, role, *args, idempotency_key=idempotency_key
+            )
+            if isinstance(reply, Refused) or reply[0] != b"sweep":
+                return reply
+            await self.expire_due(show)
+        raise StoreUnavailable(f"{script}: too many due holds at once", maybe_applied=False)
+
+
+def _bad_key(idempotency_key: str) -> Refused | None:
+    if not idempotency_key:
+        return Refused("idempotency_key_required")
+    return (
+        None if is_idempotency_key(idempotency_key) else Refused("bad_request", {"field": "Idempotency-Key"})
+    )
+
+
+def _out_of_bounds(quantity: int, price_minor: int) -> Refused | None:
+    if not 1 <= quantity <= QUANTITY_MAX:
+        return Refused("bad_request", {"field": "quantity"})
+    if not 0 <= price_minor <= PRICE_MAX_MINOR:
+        return Refused("bad_request", {"field": "price_minor"})
+    return None
+
+
+def _attempts(keys: list[bytes]) -> tuple[tuple[str, int], ...]:
+    pairs = (key.decode().rpartition(":") for key in keys)
+    return tuple((order, int(number)) for order, _, number in pairs)
+
+
+def _triples(flat: list[Any]) -> tuple[tuple[str, int, int], ...]:
+    return tuple((flat[i].decode(), flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3))

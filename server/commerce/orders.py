@@ -1,0 +1,136 @@
+"""What the sale answers about an order: its shape, and the outcomes of what a buyer or seller asked for.
+
+An order is written as JSON in one place (`lua/_sale.lua`), goes into the log in that form, and is handed on
+as those bytes: a purchase decodes nothing. `OrderView` is the same shape as a type, for documents and for
+those who look inside.
+"""
+
+import msgspec
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    """One product of an order, at the price fixed when it was held."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    price_version: int
+    flash: str | None
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """Money that goes back; `done_at_ms` is null until the gateway has confirmed it."""
+
+    amount_minor: int
+    reason: str
+    restock: bool
+    due_at_ms: int
+    done_at_ms: int | None
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """An order as the contract shows it. `seq` is the log entry that it reflects."""
+
+    id: str
+    show: str
+    seller: str | None
+    creator: str | None
+    market: str | None
+    lines: list[OrderLine]
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    goods_minor: int
+    shipping_minor: int
+    tax_minor: int
+    total_minor: int
+    commission_bps: int
+    commission_minor: int
+    currency: str
+    placed_at_ms: int
+    state: str
+    expires_at_ms: int | None
+    remaining_ms: int | None
+    expires_sale_ms: int | None
+    refunds: list[Refund]
+    seq: int
+
+
+class OrderState(msgspec.Struct, frozen=True):
+    """An order as it stands: `json` is an `OrderView`."""
+
+    json: bytes
+
+    def view(self) -> OrderView:
+        """Decode it."""
+        return msgspec.json.decode(self.json, type=OrderView)
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """The order of this idempotency key. `is_new` is false when an earlier request had made it already."""
+
+    order: OrderState
+    is_new: bool
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """Attempt number `number` to pay runs.
+
+    Begun by this request, or by an earlier one with the same token.
+    """
+
+    order: OrderState
+    number: int
+    amount_minor: int
+    currency: str
+
+
+class AlreadyPaid(msgspec.Struct, frozen=True):
+    """There is nothing to pay any more."""
+
+    order: OrderState
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """How the order stands after an attempt.
+
+    `surplus`: this charge bought nothing and has to be given back.
+    """
+
+    order: OrderState
+    state: str
+    surplus: bool
+
+
+class RefundDue(msgspec.Struct, frozen=True):
+    """The sale is taken back; the charge of attempt `paid_by` has to be given back."""
+
+    order: OrderState
+    paid_by: int
+    amount_minor: int
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """The order is paid."""
+
+    order: OrderState
+
+
+class Paying(msgspec.Struct, frozen=True):
+    """Not decided yet; `next_action` is what the buyer's page has to do, if anything."""
+
+    order: OrderState
+    next_action: str | None
+
+
+class PaymentDeclined(msgspec.Struct, frozen=True):
+    """No money moved; the hold goes on."""
+
+    order: OrderState
+    reason: str
+
+
+class PaymentUnknown(msgspec.Struct, frozen=True):
+    """Nobody knows yet whether money moved; the reconciler will find out."""
+
+    order: OrderState
