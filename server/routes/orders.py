@@ -1,0 +1,132 @@
+"""Orders after the hold: reading, paying, cancelling, refunding. The hold itself is `order_intake`, the fast
+path.
+"""
+
+from typing import Annotated, Final, assert_never
+
+import msgspec
+
+from server.commerce.ledger import REASON_MAX_CHARS
+from server.commerce.orders import OrderState, OrderView, Paid, Paying, PaymentDeclined, PaymentUnknown
+from server.errors import Problem
+from server.routes.answers import Answer, problem_of
+from server.routes.endpoint import Call, Endpoints, Nothing
+from server.store.outcome import Refused
+
+endpoints: Final = Endpoints("orders")
+
+ORDER: Final = "/api/v1/shows/{show}/orders/{order}"
+PAYMENT_RETRY_AFTER_S: Final = 2
+
+
+class Payment(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST …/pay`."""
+
+    payment_token: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class RefundCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST …/refund`: whether the units return to the shelf, and why."""
+
+    restock: bool
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX_CHARS)]
+
+
+class PayingView(OrderView, frozen=True):
+    """An order whose payment is not decided yet; `next_action` is what the page has to do, if anything."""
+
+    next_action: str | None
+
+
+class OrderList(msgspec.Struct, frozen=True):
+    """A buyer's newest orders over all shows, newest first."""
+
+    orders: list[OrderView]
+
+
+@endpoints.get(ORDER, answers={200: OrderView}, problems=("unknown_show", "unknown_order"))
+async def get_order(call: Call[None]) -> Answer:
+    """Read an order (its buyer, the seller, an admin)."""
+    return _order(await call.services.ledger.order(call.show, call.principal, call.path["order"]))
+
+
+@endpoints.get("/api/v1/me/orders", answers={200: OrderList})
+async def my_orders(call: Call[None]) -> Answer:
+    """List the caller's own orders."""
+    orders = await call.services.ledger.orders_of(call.principal)
+    return Answer(200, {"orders": [msgspec.Raw(order.json) for order in orders]})
+
+
+@endpoints.command(
+    "POST",
+    ORDER + "/pay",
+    body=Payment,
+    answers={200: OrderView, 202: PayingView},
+    problems=("unknown_order", "declined", "hold_expired", "payment_in_progress", "payment_unknown"),
+)
+async def pay(call: Call[Payment]) -> Answer:
+    """Pay a held order."""
+    order = call.path["order"]
+    answer = await call.services.checkout.pay(call.show, call.principal, order, call.body.payment_token)
+    match answer:
+        case Paid():
+            return Answer(200, msgspec.Raw(answer.order.json))
+        case Paying():
+            following = {} if answer.next_action is None else {"next_action": answer.next_action}
+            return Answer(202, _with(answer.order, following))
+        case PaymentDeclined():
+            raise Problem("declined", answer.reason, {"order": msgspec.Raw(answer.order.json)})
+        case PaymentUnknown():
+            extra = {"order": msgspec.Raw(answer.order.json)}
+            raise Problem("payment_unknown", extra=extra, retry_after_s=PAYMENT_RETRY_AFTER_S)
+        case Refused():
+            raise problem_of(answer)
+        case _:
+            assert_never(answer)
+
+
+@endpoints.command(
+    "POST",
+    ORDER + "/cancel",
+    body=Nothing,
+    answers={200: OrderView},
+    problems=("unknown_order", "illegal_transition", "payment_in_progress"),
+)
+async def cancel(call: Call[Nothing]) -> Answer:
+    """Let a hold go."""
+    ledger = call.services.ledger
+    return _order(
+        await ledger.cancel(call.show, call.principal, call.path["order"], idempotency_key=call.key)
+    )
+
+
+@endpoints.command(
+    "POST",
+    ORDER + "/refund",
+    body=RefundCommand,
+    answers={200: OrderView},
+    problems=("idempotency_key_required", "forbidden", "unknown_order", "illegal_transition"),
+    key="required",
+)
+async def refund(call: Call[RefundCommand]) -> Answer:
+    """Take a paid order back and return the money."""
+    return _order(
+        await call.services.checkout.refund(
+            call.show,
+            call.principal,
+            call.path["order"],
+            restock=call.body.restock,
+            reason=call.body.reason,
+            idempotency_key=call.key,
+        )
+    )
+
+
+def _order(outcome: OrderState | Refused) -> Answer:
+    if isinstance(outcome, Refused):
+        raise problem_of(outcome)
+    return Answer(200, msgspec.Raw(outcome.json))
+
+
+def _with(order: OrderState, members: dict[str, str]) -> dict[str, object]:
+    return {**msgspec.json.decode(order.json, type=dict[str, object]), **members}

@@ -1,0 +1,148 @@
+"""Products, their stock, the pin and flash prices."""
+
+from typing import Final
+
+import msgspec
+
+from server.commerce.catalog import FlashSpec, ProductSpec
+from server.commerce.money import StockDelta
+from server.log.state import FlashView, ProductView
+from server.routes.answers import Answer, problem_of
+from server.routes.endpoint import Call, Endpoints, Nothing
+from server.store.outcome import Refused
+
+endpoints: Final = Endpoints("products")
+
+SHOW: Final = "/api/v1/shows/{show}"
+
+
+class RestockCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST …/restock`: units to add, or, when negative, to take away."""
+
+    delta: StockDelta
+
+
+class PinCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `PUT …/pin`."""
+
+    sku: str
+
+
+class StockView(msgspec.Struct, frozen=True):
+    """A product's units."""
+
+    sku: str
+    left: int
+    held: int
+    sold: int
+
+
+class PinView(msgspec.Struct, frozen=True):
+    """The product that is pinned now."""
+
+    sku: str
+    title: str
+    price_minor: int
+    image_url: str | None
+    disclosure: str | None
+
+
+class FlashAnnounced(FlashView, frozen=True):
+    """A flash price as announced."""
+
+    sku: str
+    list_price_minor: int
+    quantity: int | None
+
+
+@endpoints.command(
+    "PUT",
+    SHOW + "/products/{sku}",
+    body=ProductSpec,
+    answers={200: ProductView, 201: ProductView},
+    problems=("unknown_show", "use_restock", "below_floor", "flash_running", "too_many_products"),
+)
+async def put_product(call: Call[ProductSpec]) -> Answer:
+    """Create a product, or change it."""
+    put = await call.services.catalog.put_product(
+        call.show, call.principal, call.path["sku"], call.body, idempotency_key=call.key
+    )
+    if isinstance(put, Refused):
+        raise problem_of(put)
+    return Answer(201 if put.is_new else 200, msgspec.Raw(put.json))
+
+
+@endpoints.command(
+    "POST",
+    SHOW + "/products/{sku}/restock",
+    body=RestockCommand,
+    answers={200: StockView},
+    problems=("idempotency_key_required", "unknown_show", "unknown_sku", "stock_underflow"),
+    key="required",
+)
+async def restock(call: Call[RestockCommand]) -> Answer:
+    """Add units to what is left, or take them away."""
+    restocked = await call.services.catalog.restock(
+        call.show, call.principal, call.path["sku"], call.body.delta, idempotency_key=call.key
+    )
+    if isinstance(restocked, Refused):
+        raise problem_of(restocked)
+    return Answer(200, msgspec.Raw(restocked.json))
+
+
+@endpoints.command(
+    "PUT",
+    SHOW + "/pin",
+    body=PinCommand,
+    answers={200: PinView},
+    problems=("unknown_show", "unknown_sku"),
+)
+async def pin(call: Call[PinCommand]) -> Answer:
+    """Pin a product, in place of the one before."""
+    pinned = await call.services.catalog.pin(
+        call.show, call.principal, call.body.sku, press_ms=call.press_ms()
+    )
+    if isinstance(pinned, Refused):
+        raise problem_of(pinned)
+    return Answer(200, msgspec.Raw(pinned.json))
+
+
+@endpoints.command("DELETE", SHOW + "/pin", body=Nothing, answers={204: None}, problems=("unknown_show",))
+async def unpin(call: Call[Nothing]) -> Answer:
+    """Take the pin away."""
+    unpinned = await call.services.catalog.unpin(call.show, call.principal, press_ms=call.press_ms())
+    if isinstance(unpinned, Refused):
+        raise problem_of(unpinned)
+    return Answer(204)
+
+
+@endpoints.command(
+    "POST",
+    SHOW + "/flash",
+    body=FlashSpec,
+    answers={201: FlashAnnounced},
+    problems=("unknown_show", "unknown_sku", "show_closed", "flash_running", "below_floor"),
+)
+async def start_flash(call: Call[FlashSpec]) -> Answer:
+    """Announce a flash price."""
+    started = await call.services.catalog.flash(
+        call.show, call.principal, call.body, idempotency_key=call.key, press_ms=call.press_ms()
+    )
+    if isinstance(started, Refused):
+        raise problem_of(started)
+    return Answer(201, msgspec.Raw(started.json))
+
+
+@endpoints.command(
+    "DELETE",
+    SHOW + "/flash/{flash}",
+    body=Nothing,
+    answers={204: None},
+    problems=("unknown_show", "unknown_flash"),
+)
+async def stop_flash(call: Call[Nothing]) -> Answer:
+    """End a flash price now."""
+    stopped = await call.services.catalog.stop_flash(call.show, call.principal, call.path["flash"])
+    if isinstance(stopped, Refused):
+        raise problem_of(stopped)
+    return Answer(204)
