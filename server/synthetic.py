@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+import aioice.ice
 import av
 from aiortc import (
     MediaStreamTrack,
@@ -40,6 +41,15 @@ CLOSE_TIMEOUT_S: Final = 3.0
 BEHIND_MAX_S: Final = 0.5  # after a longer standstill the missed part is left out, not sent in a burst
 
 log = telemetry.get_logger(__name__)
+
+
+def _loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:  # noqa: ARG001 - aioice's signature
+    return ["127.0.0.1"]
+
+
+# aioice never offers a loopback address. The demo is on loopback alone, also on a machine without a network.
+# Checked on aioice 0.13.
+aioice.ice.get_host_addresses = _loopback
 
 
 class LoopedTrack(MediaStreamTrack):
@@ -111,7 +121,8 @@ async def publish(api: ApiClient, show: str, media: clip.Clip) -> Publication:
             [
                 codec
                 for codec in RTCRtpSender.getCapabilities("video").codecs
-                if codec.mimeType == "video/H264" and codec.parameters.get("profile-level-id") == "42e01f"
+                if codec.mimeType == "video/rtx"
+                or (codec.mimeType == "video/H264" and codec.parameters.get("profile-level-id") == "42e01f")
             ]
         )
         await peer.setLocalDescription(await peer.createOffer())
