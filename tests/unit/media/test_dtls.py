@@ -1,0 +1,156 @@
+"""DTLS-SRTP between two of our endpoints: roles, keys, fingerprints, loss, goodbye."""
+
+import pytest
+from OpenSSL import SSL
+
+from media.transport import dtls
+from media.transport.dtls import DtlsContext, DtlsEndpoint, Fingerprint, Role, State
+
+
+@pytest.fixture(scope="module")
+def ours() -> DtlsContext:
+    return DtlsContext()
+
+
+@pytest.fixture(scope="module")
+def theirs() -> DtlsContext:
+    return DtlsContext()
+
+
+def run(passive: DtlsEndpoint, active: DtlsEndpoint) -> list[int]:
+    """Carry datagrams both ways until both are silent; returns their sizes."""
+    sizes: list[int] = []
+    to_passive, to_active = active.start(), passive.start()
+    while to_passive or to_active:
+        sizes += [len(one) for one in (*to_passive, *to_active)]
+        back = [answer for one in to_passive for answer in passive.receive(one)]
+        to_passive = [answer for one in (*to_active, *back) for answer in active.receive(one)]
+        to_active = []
+    return sizes
+
+
+def test_both_ends_have_the_same_keys_and_prefer_gcm(ours: DtlsContext, theirs: DtlsContext) -> None:
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    sizes = run(passive, active)
+    assert passive.state is active.state is State.CONNECTED
+    assert passive.keys is not None
+    assert active.keys is not None
+    assert passive.keys.send == active.keys.receive != passive.keys.receive == active.keys.send
+    assert passive.keys.profile.openssl_name == b"SRTP_AEAD_AES_128_GCM"
+    assert len(passive.keys.send) == 16 + 12
+    assert max(sizes) <= dtls.MTU
+
+
+def test_a_peer_that_knows_only_sha1_gets_it(ours: DtlsContext) -> None:
+    theirs = DtlsContext()
+    theirs.ssl.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    run(passive, DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint]))
+    assert passive.keys is not None
+    assert passive.keys.profile.openssl_name == b"SRTP_AES128_CM_SHA1_80"
+    assert len(passive.keys.send) == 16 + 14
+
+
+def test_our_order_of_profiles_decides_when_we_are_the_server(ours: DtlsContext) -> None:
+    theirs = DtlsContext()
+    theirs.ssl.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM")
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    run(passive, DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint]))
+    assert passive.keys is not None
+    assert passive.keys.profile.openssl_name == b"SRTP_AEAD_AES_128_GCM"
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        pytest.param([], id="none"),
+        pytest.param([Fingerprint("sha-256", "00:" * 31 + "00")], id="another certificate"),
+        pytest.param([Fingerprint("md5", "00")], id="unknown hash"),
+    ],
+)
+def test_a_wrong_certificate_yields_no_keys(
+    ours: DtlsContext, theirs: DtlsContext, expected: list[Fingerprint]
+) -> None:
+    passive = DtlsEndpoint(ours, Role.PASSIVE, expected)
+    run(passive, DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint]))
+    assert passive.state is State.FAILED
+    assert passive.keys is None
+    assert "fingerprint" in passive.failure
+
+
+def test_case_of_hash_and_digits_does_not_matter(ours: DtlsContext, theirs: DtlsContext) -> None:
+    expected = Fingerprint("SHA-256", theirs.fingerprint.value.lower())
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [expected])
+    run(passive, DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint]))
+    assert passive.state is State.CONNECTED
+
+
+def test_an_rsa_server_is_accepted_when_we_are_active(ours: DtlsContext) -> None:
+    """GStreamer makes RSA certificates."""
+    theirs = DtlsContext()
+    key, certificate = rsa_certificate()
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_options(SSL.OP_NO_QUERY_MTU)
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    context.use_certificate(certificate)
+    context.use_privatekey(key)
+    context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
+    theirs.ssl = context
+    expected = Fingerprint("sha-256", certificate.fingerprint(dtls.hashes.SHA256()).hex(":"))
+    active = DtlsEndpoint(ours, Role.ACTIVE, [expected])
+    sizes = run(DtlsEndpoint(theirs, Role.PASSIVE, [ours.fingerprint]), active)
+    assert active.state is State.CONNECTED
+    assert max(sizes) <= dtls.MTU
+
+
+def rsa_certificate():
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gstreamer")])
+    now = dtls.dt.datetime.now(tz=dtls.dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + dtls.dt.timedelta(days=1))
+        .sign(key, dtls.hashes.SHA256())
+    )
+    return key, certificate
+
+
+def test_junk_before_and_during_the_handshake_changes_nothing(ours: DtlsContext, theirs: DtlsContext) -> None:
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    for junk in (b"\x16", b"\x16\xfe\xfd" + bytes(10), b"\x14" * 1200, bytes(range(20, 64)) * 20):
+        passive.receive(junk)
+    assert passive.state is State.CONNECTING
+    run(passive, active)
+    assert passive.state is State.CONNECTED
+    for junk in (b"\x17\xfe\xfd" + bytes(30), b"\x15" * 600):
+        passive.receive(junk)
+    assert passive.state is State.CONNECTED
+
+
+def test_close_notify_closes_the_other_end(ours: DtlsContext, theirs: DtlsContext) -> None:
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    run(passive, active)
+    for datagram in active.close():
+        passive.receive(datagram)
+    assert passive.state is State.CLOSED
+    assert passive.receive(b"\x16anything") == []
+
+
+def test_a_lost_flight_has_a_timer(ours: DtlsContext, theirs: DtlsContext) -> None:
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    assert active.start()
+    timeout_s = active.timeout_s()
+    assert timeout_s is not None
+    assert 0 < timeout_s <= 1
+    assert active.handle_timeout() == []  # not due yet
