@@ -113,23 +113,22 @@ def _supervise(make: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 def _web(args: argparse.Namespace) -> int:
+    settings = _worker_settings("web", args)
+    if not settings.redis.url:
+        raise SettingsError(["redis.url: a web worker alone needs one; `vendue serve` brings a store along"])
     import uvloop  # noqa: PLC0415
 
     from server.web import run_web  # noqa: PLC0415
 
-    settings = _worker_settings("web", args)
-    if not settings.redis.url:
-        raise SettingsError(
-            ["redis.url: a web worker alone needs one; `vendue serve` starts an embedded store"]
-        )
     uvloop.run(run_web(settings))
     return STOPPED
 
 
 def _media(args: argparse.Namespace) -> int:
+    settings = _worker_settings("media", args)
     from server.media_process import run_media_worker  # noqa: PLC0415
 
-    asyncio.run(run_media_worker(_worker_settings("media", args)))
+    asyncio.run(run_media_worker(settings))
     return STOPPED
 
 

@@ -1,5 +1,6 @@
 """The command line: exit codes, and what is printed for other programs."""
 
+import os
 import time
 from pathlib import Path
 
@@ -13,8 +14,6 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in [name for name in os.environ if name.startswith("VENDUE_")]:
         monkeypatch.delenv(name)
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
     assert "x.toml" in problems("[http\n", tmp_path)[0]
-    with pytest.raises(SettingsError, match="no.toml: No such file"):
+    with pytest.raises(SettingsError, match=r"no\.toml: No such file"):
         load(tmp_path / "no.toml", environ={})
 
 
@@ -113,11 +114,11 @@ def test_a_run_directory_too_deep_for_a_socket_is_named(tmp_path: Path) -> None:
 
 
 def test_the_manual_has_every_key_with_its_default() -> None:
-    written = tomllib.loads(MANUAL.read_text())
+    written: dict[str, Any] = tomllib.loads(MANUAL.read_text())
     flat = {
         f"{section}.{key}" if isinstance(values, dict) else section
         for section, values in written.items()
-        for key in (values if isinstance(values, dict) else [section])
+        for key in (cast("dict[str, Any]", values) if isinstance(values, dict) else [section])
     }
     assert flat == set(known_keys()) - {"run_dir"}
     assert "# run_dir = " in MANUAL.read_text()

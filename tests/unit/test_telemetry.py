@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from server import telemetry, tokens
 
@@ -77,8 +78,9 @@ async def test_a_task_that_fails_is_counted_and_ends_alone(capsys: pytest.Captur
     async def broken() -> None:
         raise ZeroDivisionError
 
-    before = telemetry.TASK_FAILURES.labels(task="t")._value.get()  # pyright: ignore[reportPrivateUsage]
+    labels = {"task": "t"}
+    before = REGISTRY.get_sample_value("vendue_task_failures_total", labels) or 0
     await telemetry.start_task(broken(), "t")
-    assert telemetry.TASK_FAILURES.labels(task="t")._value.get() == before + 1  # pyright: ignore[reportPrivateUsage]
+    assert REGISTRY.get_sample_value("vendue_task_failures_total", labels) == before + 1
     (line,) = lines(capsys)
     assert (line["event"], line["task"]) == ("task_failed", "t")
