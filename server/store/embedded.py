@@ -153,7 +153,8 @@ class EmbeddedStore:
 
     async def _launch(self, socket: Path) -> None:
         launcher = Path(__file__).with_name("bound_exec.py")
-        command = [sys.executable, "-I", "-S", launcher] if sys.platform.startswith("linux") else []
+        linux = sys.platform.startswith("linux")
+        command = [sys.executable, "-I", "-S", launcher, str(os.getpid())] if linux else []
         self._process = await asyncio.create_subprocess_exec(
             *command,
             find_binary(),

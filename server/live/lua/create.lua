@@ -14,6 +14,6 @@ append('public', 'show.created', J('id', id, 'title', arg(1), 'currency', arg(2)
   'starts_at_ms', tonumber(arg(4)), 'epoch', arg(5)))
 for pid in string.gmatch(arg(7), '[^,]+') do
   redis.call('HSET', base .. 'members', pid, 'seller')
-  append('staff', 'member.set', J('subject', pid, 'roles', RAW('["seller"]')))
+  append_audited('staff', 'member.set', J('subject', pid, 'roles', RAW('["seller"]')))
 end
-return remember({'ok', show.seq})
+return remember({'ok', tonumber(show.seq), ts})
