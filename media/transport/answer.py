@@ -8,7 +8,7 @@ another one, and nobody has to renegotiate.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from media.router import ExtensionIds, IncomingTrack, Kind, OutgoingTrack
+from media.forward.model import ExtensionIds, IncomingTrack, Kind, OutgoingTrack
 from media.transport.dtls import Fingerprint, Role
 from media.transport.ice import Credentials
 from media.transport.sdp import Offer, OfferedCodec, OfferedMedia

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from media.router import Codec
+from media.forward.model import Codec
 from media.transport.aiortc_shim import MediaDescription, SdpError, SessionDescription, parse_session
 from media.transport.dtls import Fingerprint, Role
 
