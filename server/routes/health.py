@@ -1,7 +1,7 @@
 """Whether the process runs, whether it can do its work, and its numbers."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Metric, generate_latest
@@ -9,7 +9,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from server.media_client import MediaUnavailable, MediaWorker
 from server.routes.services import Services
@@ -25,13 +24,9 @@ class Health:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
-        """Return the three routes."""
-        return [
-            Route("/healthz", self._alive, methods=["GET"]),
-            Route("/readyz", self._ready, methods=["GET"]),
-            Route("/metrics", self._metrics, methods=["GET"]),
-        ]
+    def handlers(self) -> dict[str, Callable[[Request], Awaitable[Response]]]:
+        """Return the three handlers by their path."""
+        return {"/healthz": self._alive, "/readyz": self._ready, "/metrics": self._metrics}
 
     async def _alive(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})

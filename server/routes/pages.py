@@ -8,6 +8,7 @@ import hashlib
 import html
 import mimetypes
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,7 +16,6 @@ from typing import Any, Final, cast
 import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from server.errors import Problem
 from server.log import reader
@@ -35,6 +35,8 @@ DECIMALS: Final = {  # ISO 4217: the currencies whose minor unit is not a hundre
     **dict.fromkeys(_NO_DECIMALS, 0),
     **dict.fromkeys(_THREE_DECIMALS, 3),
 }
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -80,16 +82,12 @@ class Pages:
         self._services = services
         self._assets = assets or Assets()
 
-    def routes(self) -> list[Route]:
-        """Return the routes of all pages."""
-        routes = [
-            Route("/", self._index, methods=["GET"]),
-            Route("/favicon.ico", self._favicon, methods=["GET"]),
-            Route("/static/{path:path}", self._static, methods=["GET"]),
-        ]
-        return routes + [Route(path, self._show(name), methods=["GET"]) for name, path in PAGES.items()]
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handlers of all pages and files by their path."""
+        shows = {path: self._show(name) for name, path in PAGES.items()}
+        return {"/": self._index, "/static/{path:path}": self._static, **shows}
 
-    def _show(self, name: str) -> Any:
+    def _show(self, name: str) -> Handler:
         async def page(request: Request) -> Response:
             snapshot = await reader.snapshot(self._services.store, cast("str", request.path_params["show"]))
             if snapshot is None:
@@ -119,10 +117,6 @@ class Pages:
         if asset.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(asset.body, media_type=asset.media_type, headers=headers)
-
-    async def _favicon(self, request: Request) -> Response:
-        request.path_params["path"] = "assets/icon.svg"
-        return await self._static(request)
 
     def _missing(self, request: Request) -> Response:
         asset = self._assets.get("missing.html")

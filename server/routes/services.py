@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
+from server.commerce.reconciler import Reconciler
 from server.errors import Problem
 from server.live.hub import Hub
 from server.live.moderation import Moderation
@@ -20,6 +23,7 @@ from server.media_link import MediaLink
 from server.routes.access import Authenticator, Gate
 from server.routes.headers import Peers
 from server.settings import Settings
+from server.store.pids import Pids
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -35,11 +39,13 @@ class Services:
     catalog: Catalog
     ledger: Ledger
     checkout: Checkout
+    reconciler: Reconciler
     hub: Hub
     tickets: Tickets
     media: MediaLink
     revocations: Revocations
     authenticator: Authenticator
+    pids: Pids
     gate: Gate
     peers: Peers
     now_ms: Callable[[], int]
@@ -51,7 +57,7 @@ class Services:
             raise Problem("unknown_show")
         if not (principal.pid and await self.may(principal, show, Action.READ_STAFF)):
             snapshot = snapshot.for_public()
-        return snapshot
+        return msgspec.structs.replace(snapshot, viewers=self.hub.viewers(show))
 
     async def standing(self, show: str, principal: Principal) -> Standing:
         """Return what the show says about ``principal``; raises Problem ``unknown_show``."""

@@ -1,0 +1,156 @@
+"""The composition root of a web worker: the one place where its parts are made and joined."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from server.commerce.catalog import Catalog
+from server.commerce.checkout import Checkout
+from server.commerce.ledger import Ledger
+from server.commerce.payments.sandbox import SandboxGateway
+from server.commerce.reconciler import Reconciler
+from server.commerce.sweeper import Sweeper
+from server.ids import new_id
+from server.live.hub import Hub
+from server.live.moderation import Moderation
+from server.live.revocations import Revocations
+from server.live.roles import role_table
+from server.live.shows import Shows
+from server.live.tickets import Tickets
+from server.live.viewer_socket import viewer_socket_class
+from server.log.clock import ServerClock
+from server.log.follower import Follower
+from server.media_client import MediaWorker
+from server.media_link import MediaLink
+from server.routes.access import Authenticator, Gate
+from server.routes.edge import application
+from server.routes.headers import Peers
+from server.routes.services import Services
+from server.settings import Settings
+from server.store.pids import Pids
+from server.store.store import Store
+from server.telemetry import start_task
+
+RESTART_S: Final = 1.0
+RECONNECT_AFTER_MS: Final = (
+    1_000  # what pages are told before a planned stop; another worker is there at once
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebWorker:
+    """What a server needs of a web worker.
+
+    The application, the WebSocket protocol, and how to say goodbye.
+    """
+
+    app: ASGIApp
+    socket_class: type[asyncio.Protocol]
+    services: Services
+
+    async def drain(self) -> None:
+        """Tell all pages that this worker is about to stop."""
+        await self.services.hub.drain(RECONNECT_AFTER_MS)
+
+
+@contextlib.asynccontextmanager
+async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
+    """Open a web worker: its store, its parts and its background tasks; leaving closes them in reverse order.
+
+    `settings.redis.url` and `settings.auth.secret` must be set. Raises StoreError when the store does not
+    answer.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(settings.redis.url, role_table())
+        stack.push_async_callback(store.close)
+        clock = ServerClock(store)
+        await clock.start()
+        stack.push_async_callback(clock.close)
+        hub = Hub(store, now_ms=clock.now_ms, worker=new_id("w"))
+        follower = Follower(store, hub)
+        await follower.start()
+        stack.push_async_callback(follower.close)
+        await hub.start(follower)
+        stack.push_async_callback(hub.close)
+        services = _services(settings, store, clock, hub)
+        await services.revocations.refresh()
+        await stack.enter_async_context(_background(services))
+        stack.push_async_callback(services.checkout.close)
+        socket_class = viewer_socket_class(
+            hub,
+            services.tickets,
+            store,
+            allowed_origins=(*settings.http.allowed_origins, settings.http.public_url),
+            is_revoked=services.revocations.is_revoked,
+            now_ms=clock.now_ms,
+        )
+        yield WebWorker(application(services), socket_class, services)
+
+
+def _services(settings: Settings, store: Store, clock: ServerClock, hub: Hub) -> Services:
+    pids = Pids(store)
+    shows = Shows(store, pids)
+    ledger = Ledger(store, settings)
+    gateway = SandboxGateway(store.redis)
+    workers = [MediaWorker(index, settings.media_socket(index)) for index in range(settings.workers.media)]
+    media = MediaLink(workers, hub, shows, clock.now_ms)
+
+    def on_revoked(jti: str) -> None:
+        hub.on_revoked(jti)
+        media.on_revoked(jti)
+
+    revocations = Revocations(store, on_revoked)
+    return Services(
+        settings=settings,
+        store=store,
+        shows=shows,
+        moderation=Moderation(store, pids),
+        catalog=Catalog(store),
+        ledger=ledger,
+        checkout=Checkout(ledger, gateway),
+        reconciler=Reconciler(ledger, gateway),
+        hub=hub,
+        tickets=Tickets(store, settings.auth.secret),
+        media=media,
+        revocations=revocations,
+        authenticator=Authenticator(settings.auth.secret, pids, revocations.is_revoked, clock.now_ms),
+        pids=pids,
+        gate=Gate(settings.limits),
+        peers=Peers(settings.http.trusted_proxies),
+        now_ms=clock.now_ms,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _background(services: Services) -> AsyncGenerator[None]:
+    """Run what a web worker does beside answering; each of these may run in any number of workers at once."""
+    reconciler = services.reconciler
+    sweeper = Sweeper(services.store, services.ledger, reconciler.take)
+    jobs: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        "sweeper": sweeper.run,
+        "revocations": services.revocations.run,
+        "media_link": services.media.run,
+    }
+    tasks = [asyncio.create_task(_keep(job, name), name=name) for name, job in jobs.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await reconciler.close()
+
+
+async def _keep(job: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    """Run a job that never ends by itself; one that an unexpected exception ended is begun again."""
+    while True:
+        task = start_task(job(), name)
+        try:
+            await task
+        finally:
+            task.cancel()
+        await asyncio.sleep(RESTART_S)

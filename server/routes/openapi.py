@@ -1,0 +1,236 @@
+"""OpenAPI 3.1, made from the endpoints and the types that they decode and encode: it cannot differ from them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from server.commerce.orders import OrderView
+from server.errors import PROBLEM_TYPE, PROBLEMS
+from server.routes.endpoint import Endpoint, Nothing
+from server.routes.order_intake import OrderCommand
+from server.routes.video import SDP_TYPE, TRICKLE_TYPE
+
+VERSION: Final = "1"
+REF: Final = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+Json = dict[str, Any]
+
+
+class ProblemDocument(msgspec.Struct):
+    """RFC 9457. `code` is stable; some codes carry further members."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | None = None
+
+
+ORDER_PROBLEMS: Final = (
+    "idempotency_key_required",
+    "unknown_show",
+    "unknown_sku",
+    "banned",
+    "guests_closed",
+    "show_closed",
+    "sales_paused",
+    "price_changed",
+    "limit_reached",
+    "sold_out",
+    "idempotency_conflict",
+)
+ORDERS_PATH: Final = "/api/v1/shows/{show}/orders"
+
+
+def document(endpoints: Iterable[Endpoint], public_url: str) -> Json:
+    """Return the OpenAPI 3.1 document of the HTTP interface."""
+    listed = list(endpoints)
+    types: list[Any] = [ProblemDocument, OrderCommand, OrderView]
+    for endpoint in listed:
+        types += [answer for answer in endpoint.answers.values() if answer is not None]
+        if endpoint.body not in (None, Nothing):
+            types.append(endpoint.body)
+    schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    schema_of = _by_type(types, schemas)
+    paths: Json = {}
+    for endpoint in listed:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of)
+    paths[ORDERS_PATH] = {"post": _order_operation(schema_of)}
+    paths.update(_video_paths())
+    paths.update(_plain_paths())
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Vendue",
+            "version": VERSION,
+            "description": "Live shopping: one show, one log, one clock.",
+        },
+        "servers": [{"url": public_url or "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _by_type(types: list[Any], schemas: Iterable[Json]) -> dict[int, Json]:
+    """Schemas by the identity of their type (unions are not hashable by meaning)."""
+    return {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+
+
+def _operation(endpoint: Endpoint, schema_of: Mapping[int, Json]) -> Json:
+    parameters = _path_parameters(endpoint.path)
+    if endpoint.key != "none":
+        parameters.append(_header("Idempotency-Key", required=endpoint.key == "required"))
+    operation: Json = {
+        "operationId": endpoint.handler.__name__,
+        "summary": endpoint.summary,
+        "tags": [endpoint.tag],
+        "parameters": parameters,
+        "security": {"none": [], "optional": [{}, {"bearer": []}], "bearer": [{"bearer": []}]}[endpoint.auth],
+        "responses": {
+            **{str(status): _answer(status, kind, schema_of) for status, kind in endpoint.answers.items()},
+            **_problems(endpoint.problems),
+        },
+    }
+    if endpoint.body not in (None, Nothing):
+        operation["requestBody"] = _json_body(schema_of[id(endpoint.body)])
+    return operation
+
+
+def _order_operation(schema_of: Mapping[int, Json]) -> Json:
+    order = schema_of[id(OrderView)]
+    return {
+        "operationId": "create_order",
+        "summary": "Hold units at the price seen",
+        "tags": ["orders"],
+        "parameters": [*_path_parameters(ORDERS_PATH), _header("Idempotency-Key", required=True)],
+        "security": [{"bearer": []}],
+        "requestBody": _json_body(schema_of[id(OrderCommand)]),
+        "responses": {
+            "201": {"description": "The new order", "content": _json(order)},
+            "200": {"description": "The order that this key made before", "content": _json(order)},
+            **_problems(ORDER_PROBLEMS),
+        },
+    }
+
+
+def _answer(status: int, kind: Any, schema_of: Mapping[int, Json]) -> Json:
+    if kind is None:
+        return {"description": "Done"}
+    return {
+        "description": "Accepted" if status == 202 else "The answer",
+        "content": _json(schema_of[id(kind)]),
+    }
+
+
+def _problems(codes: Iterable[str]) -> Json:
+    """The refusals by status, each with its codes, beside those that every endpoint has."""
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(
+        (*codes, "bad_request", "invalid_token", "expired", "forbidden", "rate_limited")
+    ):
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    content = {PROBLEM_TYPE: {"schema": {"$ref": REF.format(name="ProblemDocument")}}}
+    return {
+        str(status): {"description": ", ".join(sorted(listed)), "content": content}
+        for status, listed in sorted(by_status.items())
+    }
+
+
+def _video_paths() -> Json:
+    """WHIP (RFC 9725) and WHEP, whose bodies are session descriptions."""
+    paths: Json = {}
+    sdp = {"content": {SDP_TYPE: {"schema": {"type": "string"}}}}
+    trickle = {"required": True, "content": {TRICKLE_TYPE: {"schema": {"type": "string"}}}}
+    for protocol, verb in (("whip", "Publish"), ("whep", "Play")):
+        security = [{"bearer": []}] if protocol == "whip" else [{}, {"bearer": []}]
+        shared = {"tags": ["video"], "security": security}
+        endpoint, resource = f"/{protocol}/{{show}}", f"/{protocol}/{{show}}/{{resource}}"
+        paths[endpoint] = {
+            "post": {
+                **shared,
+                "operationId": f"{protocol}_offer",
+                "summary": f"{verb} a show's video",
+                "parameters": _path_parameters(endpoint),
+                "requestBody": {"required": True, **sdp},
+                "responses": {
+                    "201": {"description": "The answer; Location names the resource", **sdp},
+                    **_problems(
+                        ("bad_sdp", "unknown_show", "banned", "no_common_codec", "already_publishing")
+                    ),
+                },
+            }
+        }
+        paths[resource] = {
+            "patch": {
+                **shared,
+                "operationId": f"{protocol}_trickle",
+                "summary": "Trickle candidates, or restart ICE",
+                "parameters": [*_path_parameters(resource), _header("If-Match", required=True)],
+                "requestBody": trickle,
+                "responses": {
+                    "200": {"description": "ICE restarted", "content": trickle["content"]},
+                    "204": {"description": "Taken"},
+                    **_problems(("unknown_resource", "precondition_required", "precondition_failed")),
+                },
+            },
+            "delete": {
+                **shared,
+                "operationId": f"{protocol}_end",
+                "summary": "End the session",
+                "parameters": _path_parameters(resource),
+                "responses": {"200": {"description": "Ended"}, **_problems(("unknown_resource",))},
+            },
+        }
+    return paths
+
+
+def _plain_paths() -> Json:
+    """The addresses that are for machines that watch over us."""
+    texts = {
+        "/healthz": ("alive", "The process runs"),
+        "/readyz": ("ready", "Store and media answer; 503 names what does not"),
+        "/metrics": ("metrics", "Prometheus metrics"),
+    }
+    return {
+        path: {
+            "get": {
+                "operationId": name,
+                "summary": summary,
+                "tags": ["operation"],
+                "security": [],
+                "responses": {"200": {"description": summary}},
+            }
+        }
+        for path, (name, summary) in texts.items()
+    }
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(path)
+    ]
+
+
+def _header(name: str, *, required: bool) -> Json:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "schema": {"type": "string", "maxLength": 255},
+    }
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _json_body(schema: Json) -> Json:
+    return {"required": True, "content": _json(schema)}

@@ -1,0 +1,91 @@
+"""The web role: a web worker behind a listening socket, until a signal ends it without losing a request."""
+
+import asyncio
+import contextlib
+import math
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from typing import Final
+
+import uvicorn
+
+from server.app import web_worker
+from server.settings import Settings
+from server.telemetry import get_logger
+
+BACKLOG: Final = 4096  # ten thousand viewers that come back at once are let in within seconds
+KEEP_ALIVE_S: Final = 65  # longer than the usual proxy keeps its side open (60 s)
+
+log = get_logger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """A uvicorn server that takes leave of its viewers first, and gives the signal back to nobody."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """End `serve` on SIGTERM and SIGINT; a second one ends it at once.
+
+        uvicorn's own way raises the signal again afterwards, which would kill us before the store is closed.
+        """
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, tell the pages, finish the requests under way, close the rest (1012)."""
+        for server in self.servers:
+            server.close()
+        await self._drain()
+        await super().shutdown(sockets)
+
+
+async def run_web(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StoreError when the store does not answer at the start."""
+    with contextlib.closing(listening_socket(settings)) as listener:
+        async with web_worker(settings) as worker:
+            config = uvicorn.Config(
+                worker.app,
+                ws=worker.socket_class,
+                ws_per_message_deflate=False,
+                http="httptools",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(settings.workers.drain_s),
+            )
+            log.info("web_worker_up", port=listener.getsockname()[1])
+            await DrainingServer(config, worker.drain).serve([listener])
+    log.info("web_worker_down")
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Return the socket that the supervisor has opened for all web workers, or a new one."""
+    if settings.process.listen_fd is not None:
+        return socket.socket(fileno=settings.process.listen_fd)
+    listener = socket.create_server(
+        (settings.http.host, settings.http.port),
+        family=socket.AF_INET6 if ":" in settings.http.host else socket.AF_INET,
+        backlog=BACKLOG,
+    )
+    listener.setblocking(False)
+    return listener
