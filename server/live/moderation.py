@@ -3,6 +3,7 @@
 The commands are the contract's request bodies; HTTP decodes straight into them (unknown fields refused).
 """
 
+import asyncio
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -168,8 +169,8 @@ class Moderation:
         seqs = await reads.call(
             "ZRANGE", base + "audit", f"({since}", "+inf", "BYSCORE", "LIMIT", 0, AUDIT_MAX
         )
-        rows = [reads.call("XRANGE", base + "log", seq, seq) for seq in cast("list[bytes]", seqs)]
-        entries = [decode(raw) for row in rows for raw in raw_rows(await row)]
+        calls = [reads.call("XRANGE", base + "log", seq, seq) for seq in cast("list[bytes]", seqs)]
+        entries = [decode(raw) for rows in await asyncio.gather(*calls) for raw in raw_rows(rows)]
         return [
             AuditEntry(
                 seq=entry.seq,

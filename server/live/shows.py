@@ -4,6 +4,7 @@ Every change is one script; what a method gives is what the script decided. `Ref
 contract; exceptions are the store's (StoreError).
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, Literal, cast
@@ -12,6 +13,7 @@ import msgspec
 
 from server.ids import new_id
 from server.live.roles import GRANTABLE, Role
+from server.log.clock import CLOCK_KEY, DIRECTORY_KEY
 from server.store.outcome import Refused
 from server.store.pids import Pids
 from server.store.resp import Arg, Reply
@@ -32,7 +34,6 @@ TRANSITIONS: Final[dict[Change, tuple[tuple[str, ...], str]]] = {
 MEMBER_ROLES: Final = frozenset(role.value for role in GRANTABLE - {Role.ADMIN})
 MEMBERS_MAX: Final = 1000
 HOME_TTL_MS: Final = 3000
-DIRECTORY_KEY: Final = "ls:shows"
 DIRECTORY_MAX: Final = 200
 _SCAN_COUNT: Final = 1000
 _SUMMARY_FIELDS: Final[tuple[str, ...]] = (
@@ -104,6 +105,7 @@ class Shows:
         """Make a show whose owner is `principal`. Refusals: forbidden, show_exists, idempotency_conflict."""
         show = new.id or _show_id(principal.pid, idempotency_key)
         request = msgspec.json.encode(new)
+        offset_ms = cast("bytes | None", await self._store.reads.call("GET", CLOCK_KEY)) or 0
         outcome = await self._store.scripts.run(
             "create",
             show,
@@ -117,6 +119,7 @@ class Shows:
             int(new.test_mode),
             ",".join(new.sellers),
             request,
+            offset_ms,
             idempotency_key=idempotency_key,
         )
         if isinstance(outcome, Refused):
@@ -187,9 +190,10 @@ class Shows:
         newest = cast("list[bytes]", await self._store.reads.call("ZREVRANGE", DIRECTORY_KEY, 0, limit - 1))
         ids = [show.decode() for show in newest]
         calls = [self._store.reads.call("HMGET", f"ls:{{{show}}}:show", *_SUMMARY_FIELDS) for show in ids]
+        rows = cast("list[list[bytes | None]]", await asyncio.gather(*calls))
         summaries: list[ShowSummary] = []
-        for show, call in zip(ids, calls, strict=True):
-            values = [value.decode() if value else "" for value in cast("list[bytes | None]", await call)]
+        for show, row in zip(ids, rows, strict=True):
+            values = [value.decode() if value else "" for value in row]
             fields: dict[str, str] = dict(zip(_SUMMARY_FIELDS, values, strict=True))
             if fields["state"]:
                 summaries.append(_summary(show, fields))
