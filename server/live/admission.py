@@ -1,0 +1,245 @@
+"""Letting viewers in: a greeting, what they missed or a snapshot, then their seat among the writers.
+
+Most are let in at once, from the history and a snapshot that all newcomers of the last second share; ten
+thousand that return together cost the store two reads. Whoever needs a read waits in `_arrivals`, and one
+task serves all. Nothing is kept for a viewer that fell behind: when it has drained it arrives here again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from server.live.crowd import Crowd, keep
+from server.live.frames import text_frame
+from server.live.history import Kept
+from server.live.limits import CATCH_UP_ENTRIES_MAX, tick_interval_ms, told_to_pages
+from server.live.projection import project
+from server.live.protocol import Update, encode
+from server.live.roles import Action, permits
+from server.live.viewers import Viewer, chief_role, is_staff
+from server.log.entries import Entry
+from server.log.state import ShowSnapshot
+from server.store.outcome import StoreError
+from server.telemetry import counter, get_logger
+
+PROTOCOL_VERSION: Final = 1
+SNAPSHOT_FRESH_MS: Final = 1_000  # what changed since is sent after it, so its age only costs bytes
+ADMIT_CHUNK: Final = 64  # arrivals between two turns of the loop: about 2 ms
+REACH_S: Final = (
+    3.0  # feed and snapshot part by milliseconds; the follower looks once a second for lost messages
+)
+RETRY_S: Final = 0.5
+VISITOR_ACTIONS: Final = (Action.CHAT, Action.REACT, Action.BUY)
+
+ADMISSIONS = counter("ws_admissions", "Viewers let in", ["by"])
+log = get_logger(__name__)
+
+ReadSnapshot = Callable[[], Awaitable[ShowSnapshot | None]]
+ReadEntries = Callable[[int], Awaitable[list[Entry]]]
+
+
+class _Base(msgspec.Struct, frozen=True):
+    """A snapshot that newcomers share, as data to be completed with chat, for the public and for staff."""
+
+    epoch: str
+    seq: int
+    read_ms: int
+    public: dict[str, Any]
+    staff: dict[str, Any]
+
+
+class Admission:
+    """Lets viewers into one crowd. `run` is its task; `arrive` may be called at any time."""
+
+    def __init__(
+        self,
+        crowd: Crowd,
+        *,
+        read_snapshot: ReadSnapshot,
+        read_entries: ReadEntries,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._crowd = crowd
+        self._read_snapshot = read_snapshot
+        self._read_entries = read_entries
+        self._now_ms = now_ms
+        self._arrivals: list[Viewer] = []
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._base: _Base | None = None
+
+    def arrive(self, viewer: Viewer) -> None:
+        """Let `viewer` in, now or soon. It has no seat; its `resume` says what it has, if anything."""
+        if viewer.closing or viewer.write_paused:
+            return
+        if self._arrivals or not self._admit(viewer, []):
+            self._arrivals.append(viewer)
+            self._wake.set()
+
+    def moved_on(self) -> None:
+        """The crowd has applied entries."""
+        self._progress.set()
+
+    def start_over(self, snapshot: ShowSnapshot) -> None:
+        """After `crowd.start`, which took all seats: let everybody in from this snapshot, a chunk at a
+        time.
+        """
+        self._take(snapshot)
+        self._arrivals = list(self._crowd.viewers)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve those who cannot be let in at once, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._serve()
+            except (StoreError, TimeoutError) as failure:
+                log.warning("admission_delayed", show=self._crowd.show, error=type(failure).__name__)
+                await asyncio.sleep(RETRY_S)
+            if self._arrivals:  # the epoch is changing, or the history has moved on: read again, not at once
+                await asyncio.sleep(RETRY_S / 10)
+                self._wake.set()
+
+    async def _serve(self) -> None:
+        older = await self._read_back()
+        if self._fresh_base() is None:
+            snapshot = await self._read_snapshot()
+            if snapshot is not None and snapshot.epoch == self._crowd.epoch:
+                await self._reach(snapshot.seq)
+                self._take(snapshot)
+        waiting, self._arrivals = self._arrivals, []
+        for served, viewer in enumerate(waiting, start=1):
+            if viewer.closing or viewer.write_paused or viewer.seat is not None:
+                continue
+            if not self._admit(viewer, older):
+                self._arrivals.append(viewer)
+            if served % ADMIT_CHUNK == 0:
+                await asyncio.sleep(0)
+
+    async def _read_back(self) -> list[Kept]:
+        """The public entries from where the one longest away left off, when the history is too short for
+        it.
+        """
+        crowd = self._crowd
+        since = [
+            viewer.resume.seq
+            for viewer in self._arrivals
+            if viewer.resume is not None
+            and viewer.resume.epoch == crowd.epoch
+            and viewer.resume.seq >= crowd.history.head - CATCH_UP_ENTRIES_MAX
+            and crowd.history.since(viewer.resume.seq) is None
+        ]
+        if not since:
+            return []
+        epoch, after, older = crowd.epoch, min(since), list[Kept]()
+        while entries := await self._read_entries(after):
+            after = entries[-1].seq
+            for entry in entries:
+                told = project(entry, epoch, crowd.show)
+                for level in told.stock:
+                    crowd.stock.note(level, told=True)
+                if told.public is not None and told.seq <= crowd.history.head:
+                    older.append(keep(told, told.public))
+            if after >= crowd.history.head:
+                break
+        return older if epoch == crowd.epoch else []
+
+    async def _reach(self, seq: int) -> None:
+        """Wait until this worker has applied everything that a snapshot reflects."""
+        async with asyncio.timeout(REACH_S):
+            while self._crowd.history.head < seq:
+                self._progress.clear()
+                await self._progress.wait()
+
+    def _take(self, snapshot: ShowSnapshot) -> None:
+        self._crowd.learn(snapshot)
+        self._base = _Base(
+            epoch=snapshot.epoch,
+            seq=snapshot.seq,
+            read_ms=self._now_ms(),
+            public=msgspec.to_builtins(snapshot.for_public()),
+            staff=msgspec.to_builtins(snapshot),
+        )
+
+    def _fresh_base(self) -> _Base | None:
+        """The shared snapshot, when it is young and the history continues it without a gap."""
+        base = self._base
+        if base is None or base.epoch != self._crowd.epoch:
+            return None
+        if self._now_ms() - base.read_ms > SNAPSHOT_FRESH_MS or self._crowd.history.since(base.seq) is None:
+            return None
+        return base
+
+    # Synchronous from here: nothing can happen between what a viewer is given and its seat.
+
+    def _admit(self, viewer: Viewer, older: list[Kept]) -> bool:
+        """Give a viewer what it lacks and seat it; False when that takes a read first."""
+        crowd = self._crowd
+        resume = viewer.resume
+        if resume is not None and resume.epoch == crowd.epoch and resume.seq <= crowd.history.head:
+            missed = self._missed(resume.seq, older)
+            if missed is not None:
+                frames = crowd.owed(viewer, missed, resume.seq)
+                self._give(viewer, frames, "resume")
+                return True
+        base = self._fresh_base()
+        if base is None:
+            return False
+        since = crowd.history.since(base.seq)
+        assert since is not None  # noqa: S101 - _fresh_base has looked
+        self._give(
+            viewer, self._snapshot_frame(viewer, base) + crowd.owed(viewer, since, base.seq), "snapshot"
+        )
+        return True
+
+    def _missed(self, seq: int, older: list[Kept]) -> list[Kept] | None:
+        missed = self._crowd.history.since(seq)
+        if missed is not None or not older:
+            return missed
+        rest = self._crowd.history.since(older[-1].seq)
+        first = [kept for kept in older if kept.seq > seq]
+        if rest is None or not first or first[0].prev > seq:
+            return None
+        return first + rest
+
+    def _give(self, viewer: Viewer, frames: bytes, by: str) -> None:
+        """Write, then seat. The transport may call a pause during the write or soon after; both are fine."""
+        if not viewer.greeted:
+            viewer.greeted = True
+            frames = self._hello(viewer, resumed=by == "resume") + frames
+        ADMISSIONS.labels(by=by).inc()
+        self._crowd.take_seat(viewer)
+        if frames:
+            viewer.write(frames)
+
+    def _hello(self, viewer: Viewer, *, resumed: bool) -> bytes:
+        holder, roles = viewer.holder, viewer.roles
+        data = {
+            "version": PROTOCOL_VERSION,
+            "subject": holder.subject,
+            "pid": holder.pid or None,
+            "role": chief_role(roles),
+            "name": holder.name or None,
+            "may": [action.value for action in VISITOR_ACTIONS if holder.pid and permits(action, roles)],
+            "tick_ms": tick_interval_ms(len(self._crowd.viewers)),
+            "limits": told_to_pages(),
+            "server_ms": self._now_ms(),
+            "resumed": resumed,
+        }
+        return self._crowd.frame("hello", data)
+
+    def _snapshot_frame(self, viewer: Viewer, base: _Base) -> bytes:
+        crowd = self._crowd
+        data = {
+            **(base.staff if is_staff(viewer.roles) else base.public),
+            "viewers": crowd.count(),
+            "chat": crowd.chat.recent,
+        }
+        update = Update(
+            type="snapshot", show=crowd.show, epoch=base.epoch, seq=base.seq, ts=base.read_ms, data=data
+        )
+        return text_frame(encode(update))

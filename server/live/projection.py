@@ -1,0 +1,102 @@
+"""What each audience is told of one log entry.
+
+Pure. The log keeps everything once; who may see which part of it is decided here and nowhere else: public
+entries go to all (a moderation entry as its effect alone, in full to staff and to its target), a buyer's
+orders to that buyer, and stock to all outside the chain.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from server.live.protocol import Update, encode
+from server.live.stock import Level
+from server.log.entries import Entry
+
+PUBLIC: Final = "public"
+SUBJECT_PREFIX: Final = "subject:"
+EFFECT_FIELDS: Final = ("action", "message_ids", "message_id", "seconds", "mode")
+"""What everybody learns of a moderation entry: enough to carry it out, not whom it hits or why."""
+_CHAT_DELETE: Final = "delete"
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One entry, projected; each part is the JSON of an update, or None.
+
+    `public` is part of the chain. `full` stands in its place for staff and for `target` (a pid). `order` is
+    for the sockets of `order_pid`.
+    """
+
+    seq: int
+    prev: int
+    public: bytes | None = None
+    full: bytes | None = None
+    target: str = ""
+    order_pid: str = ""
+    order: bytes | None = None
+    stock: tuple[Level, ...] = ()
+    deleted_messages: frozenset[str] = frozenset()
+    banned_pid: str = ""
+
+
+def project(entry: Entry, epoch: str, show: str) -> Told:
+    """Project one entry of `show`'s log."""
+    stock = _levels(entry)
+    if entry.audience == PUBLIC:
+        return _public(entry, epoch, show, stock)
+    if entry.audience.startswith(SUBJECT_PREFIX) and "order" in entry.body:
+        order = encode(
+            Update(
+                type="order", show=show, epoch=epoch, as_of=entry.seq, ts=entry.ts, data=entry.body["order"]
+            )
+        )
+        pid = entry.audience.removeprefix(SUBJECT_PREFIX)
+        return Told(entry.seq, entry.prev_public, order_pid=pid, order=order, stock=stock)
+    return Told(entry.seq, entry.prev_public, stock=stock)
+
+
+def _public(entry: Entry, epoch: str, show: str, stock: tuple[Level, ...]) -> Told:
+    if entry.kind != "moderation":
+        frame = encode(_update(entry, epoch, show, entry.body))
+        return Told(entry.seq, entry.prev_public, public=frame, stock=stock)
+    action, target = entry.body.get("action"), entry.body.get("subject") or ""
+    effect = {name: entry.body[name] for name in EFFECT_FIELDS if entry.body.get(name) is not None}
+    return Told(
+        entry.seq,
+        entry.prev_public,
+        public=encode(_update(entry, epoch, show, effect)),
+        full=encode(_update(entry, epoch, show, {**entry.body, "actor": entry.actor})),
+        target=target,
+        deleted_messages=frozenset(entry.body.get("message_ids") or ())
+        if action == _CHAT_DELETE
+        else frozenset(),
+        banned_pid=target if action == "ban" else "",
+    )
+
+
+def _update(entry: Entry, epoch: str, show: str, data: Mapping[str, Any]) -> Update:
+    return Update(
+        type=entry.kind,
+        show=show,
+        epoch=epoch,
+        seq=entry.seq,
+        prev=entry.prev_public,
+        ts=entry.ts,
+        at_ms=entry.at_ms,
+        data=data,
+    )
+
+
+def _levels(entry: Entry) -> tuple[Level, ...]:
+    """The stock that an entry reports: orders carry a list, a restock one level in its own fields."""
+    if entry.kind == "product.restocked":
+        return (_level(entry.seq, entry.body),)
+    listed = entry.body.get("stock")
+    if not isinstance(listed, list):
+        return ()
+    return tuple(_level(entry.seq, level) for level in cast("list[Mapping[str, Any]]", listed))
+
+
+def _level(seq: int, body: Mapping[str, Any]) -> Level:
+    return Level(str(body["sku"]), seq, int(body["left"]), int(body["held"]), int(body["sold"]))
