@@ -4,6 +4,7 @@ import contextlib
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import offers
 
 from media.errors import ParseError
 from media.transport import ice
@@ -11,7 +12,6 @@ from media.transport.answer import LocalTransport, NoCommonCodec, answer_publish
 from media.transport.dtls import DtlsContext, DtlsEndpoint, Fingerprint, Role
 from media.transport.ice import Credentials, IceAgent
 from media.transport.sdp import SdpError, parse_fragment, parse_offer
-from support import offers
 
 LOCAL = LocalTransport(Credentials("u", "p" * 24), Fingerprint("sha-256", "AB"), [("127.0.0.1", 9)])
 CONTEXT = DtlsContext()

@@ -2,6 +2,7 @@
 
 import hmac
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -75,34 +76,23 @@ def test_the_message_integrity_follows_rfc_8489() -> None:
     assert int.from_bytes(data[-4:], "big") == zlib.crc32(data[:-8]) ^ 0x5354554E
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda one: check(one, ufrag="guessed1"), id="guessed ufrag"),
-        pytest.param(lambda one: check(one, pwd="guessed-password-123456"), id="guessed password"),
-        pytest.param(
-            lambda one: ice.build(
-                ice.BINDING_REQUEST,
-                TRANSACTION,
-                [(ice.USERNAME, f"{one.credentials.ufrag}:x".encode())],
-                None,
-            ),
-            id="no integrity",
-        ),
-        pytest.param(
-            lambda one: ice.build(
-                ice.BINDING_SUCCESS,
-                TRANSACTION,
-                [(ice.USERNAME, f"{one.credentials.ufrag}:x".encode())],
-                one.credentials.pwd.encode(),
-            ),
-            id="not a request",
-        ),
-    ],
-)
-def test_strangers_get_no_answer(make) -> None:
+def bare(session: IceSession, kind: int, pwd: str | None) -> bytes:
+    username = (ice.USERNAME, f"{session.credentials.ufrag}:x".encode())
+    return ice.build(kind, TRANSACTION, [username], None if pwd is None else pwd.encode())
+
+
+STRANGERS: dict[str, Callable[[IceSession], bytes]] = {
+    "guessed ufrag": lambda one: check(one, ufrag="guessed1"),
+    "guessed password": lambda one: check(one, pwd="guessed-password-123456"),
+    "no integrity": lambda one: bare(one, ice.BINDING_REQUEST, None),
+    "not a request": lambda one: bare(one, ice.BINDING_SUCCESS, one.credentials.pwd),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_strangers_get_no_answer(name: str) -> None:
     agent = IceAgent()
-    assert agent.receive(make(agent.add(1)), SOURCE) is None
+    assert agent.receive(STRANGERS[name](agent.add(1)), SOURCE) is None
 
 
 def test_an_attribute_after_the_integrity_does_not_count() -> None:
@@ -158,19 +148,20 @@ def test_two_restarts_leave_nothing_behind() -> None:
     assert agent.receive(check(session), SOURCE) is None
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        pytest.param(lambda data: data[:19], id="short"),
-        pytest.param(lambda data: data[:-4], id="cut"),
-        pytest.param(lambda data: data + b"\x00", id="long"),
-        pytest.param(lambda data: data[:4] + b"\x00" + data[5:], id="no cookie"),
-        pytest.param(lambda data: b"\x80" + data[1:], id="not stun"),
-        pytest.param(lambda data: data[:-1] + bytes([data[-1] ^ 1]), id="fingerprint"),
-        pytest.param(lambda data: data[:22] + b"\xff\xff" + data[24:], id="attribute too long"),
-    ],
-)
-def test_broken_messages_are_parse_errors(damage) -> None:
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "short": lambda data: data[:19],
+    "cut": lambda data: data[:-4],
+    "long": lambda data: data + b"\x00",
+    "no cookie": lambda data: data[:4] + b"\x00" + data[5:],
+    "not stun": lambda data: b"\x80" + data[1:],
+    "fingerprint": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "no fingerprint": lambda data: data[:2] + (len(data) - 28).to_bytes(2, "big") + data[4:-8],
+    "attribute too long": lambda data: data[:22] + b"\xff\xff" + data[24:],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_broken_messages_are_parse_errors(name: str) -> None:
     data = check(IceAgent().add(1))
     with pytest.raises(ParseError):
-        ice.parse(damage(data))
+        ice.parse(DAMAGES[name](data))

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from aiortc.sdp import SessionDescription
+from support import offers
 
 from media.forward.model import Codec, Kind
 from media.transport.answer import (
@@ -18,7 +19,6 @@ from media.transport.answer import (
 from media.transport.dtls import Fingerprint, Role
 from media.transport.ice import Credentials
 from media.transport.sdp import SdpError, parse_fragment, parse_offer
-from support import offers
 
 LOCAL = LocalTransport(
     Credentials("ufrag+/1", "pwd-of-at-least-22-chars"),
@@ -86,6 +86,7 @@ def test_the_answer_is_ice_lite_bundled_and_has_every_candidate_once() -> None:
     assert " 2001:db8::5 7000 typ host" in sdp
     assert sdp.count("a=setup:passive") == 2
     parsed = SessionDescription.parse(sdp)
+    assert parsed.media[0].ice is not None
     assert parsed.media[0].ice.usernameFragment == "ufrag+/1"
     assert parsed.media[0].ice_candidates[0].priority > parsed.media[0].ice_candidates[1].priority
 
