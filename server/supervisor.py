@@ -129,17 +129,17 @@ async def run(settings: Settings, then: Callable[[Supervisor], Awaitable[None]] 
         await supervisor.start()
         if then is not None:
             await then(supervisor)
-        await supervisor.failed.wait()
+        await asyncio.Event().wait()
 
     life = loop.create_task(live(), name="supervise")
-    stop = loop.create_task(asked.wait(), name="stop asked")
+    ends = [loop.create_task(event.wait()) for event in (asked, supervisor.failed)]
     try:
-        await asyncio.wait({life, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({life, *ends}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (life, stop):
+        for task in (life, *ends):
             task.cancel()
-        outcomes = await asyncio.gather(life, stop, return_exceptions=True)
+        await asyncio.wait({life, *ends})
         await supervisor.stop()
-    if isinstance(outcomes[0], Exception):
-        raise outcomes[0]
+    if not life.cancelled() and (failure := life.exception()) is not None:
+        raise failure
     return 0 if asked.is_set() else 1
