@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from starlette.types import ASGIApp
 
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
-from server.commerce.payments.sandbox import SandboxGateway
+from server.commerce.payments.sandbox import Records, SandboxGateway
 from server.commerce.reconciler import Reconciler
 from server.commerce.sweeper import Sweeper
 from server.ids import new_id
+from server.live.door import Door
 from server.live.hub import Hub
 from server.live.moderation import Moderation
 from server.live.revocations import Revocations
@@ -78,26 +79,27 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         stack.push_async_callback(hub.close)
         services = _services(settings, store, clock, hub)
         await services.revocations.refresh()
+        await services.shows.repair_directory()
         await stack.enter_async_context(_background(services))
         stack.push_async_callback(services.checkout.close)
-        socket_class = viewer_socket_class(
+        door = Door(
             hub,
             services.tickets,
             store,
             allowed_origins=(*settings.http.allowed_origins, settings.http.public_url),
-            is_revoked=services.revocations.is_revoked,
             now_ms=clock.now_ms,
+            is_revoked=services.revocations.is_revoked,
         )
-        yield WebWorker(application(services), socket_class, services)
+        yield WebWorker(application(services), viewer_socket_class(door), services)
 
 
 def _services(settings: Settings, store: Store, clock: ServerClock, hub: Hub) -> Services:
     pids = Pids(store)
     shows = Shows(store, pids)
     ledger = Ledger(store, settings)
-    gateway = SandboxGateway(store.redis)
+    gateway = SandboxGateway(cast("Records", store.redis))  # its stubs know no asyncio client
     workers = [MediaWorker(index, settings.media_socket(index)) for index in range(settings.workers.media)]
-    media = MediaLink(workers, hub, shows, clock.now_ms)
+    media = MediaLink(workers, hub, shows, clock.exact_ms)
 
     def on_revoked(jti: str) -> None:
         hub.on_revoked(jti)

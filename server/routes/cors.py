@@ -1,5 +1,4 @@
-"""Cross-origin rules of WHIP and WHEP (Fetch standard; RFC 9725 §4.2 asks for them): configured origins only.
-"""
+"""Cross-origin rules of WHIP and WHEP (Fetch standard, RFC 9725 §4.2): configured origins only."""
 
 from collections.abc import Iterable
 from typing import Final

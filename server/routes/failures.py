@@ -1,5 +1,4 @@
-"""What goes wrong while a request is handled, as an answer: the one place that makes problems of exceptions.
-"""
+"""What goes wrong while a request is handled, as an answer: here alone exceptions become problems."""
 
 from typing import Final
 

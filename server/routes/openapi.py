@@ -1,5 +1,4 @@
-"""OpenAPI 3.1, made from the endpoints and the types that they decode and encode: it cannot differ from them.
-"""
+"""OpenAPI 3.1, made from the endpoints and the types that they decode and encode: so it cannot differ."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -149,8 +148,9 @@ def _video_paths() -> Json:
     sdp = {"content": {SDP_TYPE: {"schema": {"type": "string"}}}}
     trickle = {"required": True, "content": {TRICKLE_TYPE: {"schema": {"type": "string"}}}}
     for protocol, verb in (("whip", "Publish"), ("whep", "Play")):
-        security = [{"bearer": []}] if protocol == "whip" else [{}, {"bearer": []}]
-        shared = {"tags": ["video"], "security": security}
+        bearer: Json = {"bearer": []}
+        security: list[Json] = [bearer] if protocol == "whip" else [{}, bearer]
+        shared: Json = {"tags": ["video"], "security": security}
         endpoint, resource = f"/{protocol}/{{show}}", f"/{protocol}/{{show}}/{{resource}}"
         paths[endpoint] = {
             "post": {

@@ -25,7 +25,6 @@ from server.routes.body import SDP_LIMIT, read_body
 from server.routes.cors import Cors
 from server.routes.failures import problem_for
 from server.routes.services import Services, permitted
-from server.settings import IceServer
 from server.store.outcome import Refused
 from server.tokens import Principal
 
@@ -125,7 +124,6 @@ class VideoEndpoint(_Video):
 
     def __init__(self, services: Services, protocol: Protocol) -> None:
         super().__init__(services, protocol)
-        self._links = [ice_link(server) for server in services.settings.ice.servers]
         self._handlers = {"POST": self._post}
 
     async def _post(self, request: Request) -> Response:
@@ -150,8 +148,6 @@ class VideoEndpoint(_Video):
         response = await self._forward(worker, request, f"/{self._protocol}/{show}", headers, offer)
         if principal.jti:
             services.media.remember_receiver(principal.jti, show, pid)
-        for link in self._links:
-            response.headers.append("Link", link)
         return response
 
     async def _authorise(self, principal: Principal, show: str) -> None:
@@ -252,17 +248,6 @@ def media_problem(answer: MediaAnswer) -> Problem:
         given = answer.headers.get("retry-after", "")
         retry_after_s = int(given) if given.isdecimal() else FULL_RETRY_AFTER_S
     return Problem(code, detail if isinstance(detail, str) else None, retry_after_s=retry_after_s)
-
-
-def ice_link(server: IceServer) -> str:
-    """Return the ``Link`` value that tells a client of a STUN or TURN server (RFC 9725 §4.6), one link a URL.
-    """
-    credential = ""
-    if server.username:
-        credential = (
-            f'; username="{server.username}"; credential="{server.credential}"; credential-type="password"'
-        )
-    return ", ".join(f'<{url}>; rel="ice-server"{credential}' for url in server.urls)
 
 
 def _show(request: Request) -> str:
