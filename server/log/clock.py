@@ -53,7 +53,8 @@ class ClockFilter:
         rtt_ms = (received - sent) * 1000
         offset_ms = time_ms - (sent + received) * 500
         step_ms = offset_ms - self.offset_ms if self._samples else 0.0
-        jumped = abs(step_ms) > STEP_MS + rtt_ms / 2
+        unsure_ms = (rtt_ms + min(self._samples, default=(0.0,))[0]) / 2
+        jumped = abs(step_ms) > STEP_MS + unsure_ms
         if jumped:
             self._samples.clear()
         self._samples.append((rtt_ms, offset_ms))

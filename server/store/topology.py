@@ -47,7 +47,7 @@ def parse_url(url: str) -> Target:
     query = parse_qs(parts.query)
     try:
         if parts.scheme == "unix":
-            if not parts.path.startswith("/"):
+            if parts.hostname or not parts.path.startswith("/"):
                 raise UnsupportedStoreUrl("redis.url: unix:// needs an absolute path")
             db = int(query.get("db", ["0"])[0])
             return Target(path=unquote(parts.path), db=db, username=username, password=password)

@@ -1,0 +1,118 @@
+"""A snapshot out of what the script replies: clocks, flash prices, hidden stock."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.log.state import ShowSnapshot, build, stock_view
+
+SHOW: dict[str, object] = {
+    "id": "s1", "title": "Autumn", "currency": "EUR", "owner": "p_c", "guests": "chat", "state": "live",
+    "sales_paused": 0, "video_blanked": 0, "host_away": 0, "starts_at_ms": "", "created_ms": 1, "epoch": "e",
+    "seq": 9, "prev_public": 7, "clock_offset_ms": 0, "frozen_since_ms": 0, "frozen_total_ms": 500, "pin":
+    "a", "chat_mode": "all", "slow_mode_s": 0, "test_mode": 1,
+}  # fmt: skip
+PRODUCT: dict[str, object] = {
+    "sku": "a", "list_price_minor": 1000, "price_version": 3, "left": 4, "held": 1, "sold": 2,
+    "per_viewer_max": "", "seller": "p_s", "commission_bps": 250,
+    "attrs": '{"title":"Mug","image_url":"/m.svg","stock_display":"exact"}',
+}  # fmt: skip
+FLASH: dict[str, object] = {
+    "flash_id": "f1", "flash_price_minor": 700, "flash_version": 4, "flash_starts_sale_ms": 1000,
+    "flash_ends_sale_ms": 9000, "flash_quantity": 5, "flash_used": 2, "flash_per_viewer_max": "",
+}  # fmt: skip
+
+
+def flat(fields: dict[str, object]) -> list[bytes]:
+    return [str(part).encode() for pair in fields.items() for part in pair]
+
+
+def snapshot(
+    show: dict[str, object] | None = None,
+    product: dict[str, object] | None = None,
+    *,
+    ts: int = 5500,
+    sale_ms: int = 5000,
+    price: int = 1000,
+) -> ShowSnapshot:
+    reply: list[Any] = [
+        ts,
+        sale_ms,
+        flat({**SHOW, **(show or {})}),
+        flat({**PRODUCT, **(product or {})}),
+        price,
+        3,
+    ]
+    return build(reply)
+
+
+def test_a_show_and_its_product() -> None:
+    got = snapshot()
+    assert (got.state, got.frozen, got.pin, got.seq, got.public_seq, got.test_mode) == (
+        "live",
+        False,
+        "a",
+        9,
+        7,
+        True,
+    )
+    assert (got.server_ms, got.sale_ms, got.starts_at_ms) == (5500, 5000, None)
+    [mug] = got.products
+    assert (mug.title, mug.price_minor, mug.left, mug.held, mug.sold, mug.sold_out) == (
+        "Mug",
+        1000,
+        4,
+        1,
+        2,
+        False,
+    )
+    assert (mug.per_viewer_max, mug.flash, mug.seller, mug.commission_bps) == (None, None, "p_s", 250)
+
+
+def test_a_show_without_products() -> None:
+    assert build([5500, 5000, flat(SHOW)]).products == ()
+
+
+def test_a_flash_price_has_server_times_while_the_clock_runs() -> None:
+    [mug] = snapshot(product=FLASH, price=700).products
+    assert mug.flash is not None
+    assert (mug.flash.starts_at_ms, mug.flash.ends_at_ms, mug.flash.remaining_ms) == (1500, 9500, None)
+    assert (mug.flash.price_minor, mug.flash.price_version, mug.flash.quantity_left) == (700, 4, 3)
+
+
+def test_a_flash_price_has_what_remains_while_the_show_is_frozen() -> None:
+    [mug] = snapshot({"frozen_since_ms": 5500}, FLASH, ts=8000).products
+    assert mug.flash is not None
+    assert (mug.flash.starts_at_ms, mug.flash.ends_at_ms, mug.flash.remaining_ms) == (None, None, 4000)
+    assert mug.flash.ends_sale_ms == 9000
+
+
+def test_a_flash_price_that_is_over_is_not_shown() -> None:
+    [mug] = snapshot(product=FLASH, sale_ms=9000).products
+    assert mug.flash is None
+
+
+@pytest.mark.parametrize(
+    ("display", "left", "expected"),
+    [
+        ("exact", 4, {"sku": "a", "sold_out": False, "left": 4, "held": 1, "sold": 2}),
+        ("bucket", 4, {"sku": "a", "sold_out": False, "bucket": "low"}),
+        ("bucket", 10, {"sku": "a", "sold_out": False, "bucket": "low"}),
+        ("bucket", 11, {"sku": "a", "sold_out": False, "bucket": "in_stock"}),
+        ("bucket", 0, {"sku": "a", "sold_out": True, "bucket": "sold_out"}),
+        ("hidden", 4, {"sku": "a", "sold_out": False}),
+        ("hidden", 0, {"sku": "a", "sold_out": True}),
+    ],
+)
+def test_viewers_see_as_much_stock_as_the_product_shows(
+    display: str, left: int, expected: dict[str, Any]
+) -> None:
+    assert stock_view("a", left, 1, 2, display) == expected
+    attrs = msgspec.json.encode({"title": "Mug", "stock_display": display}).decode()
+    [mug] = snapshot(product={"left": left, "attrs": attrs}).for_public().products
+    seen = {"left": mug.left, "held": mug.held, "sold": mug.sold, "bucket": mug.bucket}
+    assert {name: value for name, value in seen.items() if value is not None} == {
+        name: value for name, value in expected.items() if name not in ("sku", "sold_out")
+    }
+    assert mug.sold_out == expected["sold_out"]

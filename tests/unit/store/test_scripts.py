@@ -1,0 +1,57 @@
+"""The loader's text work: header, library, role table."""
+
+from pathlib import Path
+
+import pytest
+
+from server.live.roles import role_table
+from server.store.scripts import PRELUDE, ScriptError, compose, load_scripts
+
+TABLE = {"buy": frozenset({"viewer", "guest:buy"}), "pin": frozenset({"creator"})}
+
+
+def test_the_header_names_the_script_and_only_the_roles_asked_about() -> None:
+    script = compose("hold", "if not authorise('buy') then return 1 end", "-- prelude", TABLE)
+    header = script.source.decode().splitlines()[:2]
+    assert header == [
+        "local SCRIPT = 'hold'",
+        "local ACTIONS = {['buy'] = {['guest:buy'] = true, ['viewer'] = true}}",
+    ]
+
+
+def test_a_body_may_name_the_actions_that_it_computes() -> None:
+    script = compose("x", "-- asks about: buy, pin\nreturn authorise(arg(1))", "", TABLE)
+    assert b"['pin'] = {['creator'] = true}" in script.source
+
+
+def test_an_unknown_action_stops_the_start() -> None:
+    with pytest.raises(ScriptError, match="fly"):
+        compose("x", "authorise('fly')", "", TABLE)
+
+
+def test_the_hash_is_of_the_whole_text() -> None:
+    assert compose("x", "return 1", "a", TABLE).sha != compose("x", "return 1", "b", TABLE).sha
+
+
+def test_two_scripts_of_one_name_stop_the_start(tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        (tmp_path / part / "lua").mkdir(parents=True)
+        (tmp_path / part / "lua" / "same.lua").write_text("return {'ok'}")
+    with pytest.raises(ScriptError, match="same"):
+        load_scripts(TABLE, tmp_path)
+
+
+def test_a_library_stands_before_every_body_of_its_directory_and_is_no_script(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "lua"
+    folder.mkdir(parents=True)
+    (folder / "_shared.lua").write_text("-- shared")
+    (folder / "one.lua").write_text("-- one")
+    scripts = load_scripts(TABLE, tmp_path)
+    assert list(scripts) == ["one"]
+    source = scripts["one"].source.decode()
+    assert source.index(PRELUDE.read_text()) < source.index("-- shared") < source.index("-- one")
+
+
+def test_every_script_of_the_server_asks_about_known_actions() -> None:
+    scripts = load_scripts(role_table())
+    assert {"create", "life", "member", "moderate", "snapshot"} <= scripts.keys()
