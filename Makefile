@@ -41,12 +41,14 @@ clean:
 
 # What it takes to run: the virtual environment with the package itself.
 .make/run: pyproject.toml constraints.txt | $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e .
+	@echo "installing into $(VENV)"
+	@$(BIN)/pip install -q -c constraints.txt -e .
 	@mkdir -p .make && touch $@
 
 # What it takes to develop, and a browser: Debian's where there is one, else Playwright's own.
 .make/dev: pyproject.toml constraints.txt | $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@echo "installing into $(VENV), with what the tests use"
+	@$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
 	@./scripts/browser.sh $(BIN)
 	@mkdir -p .make && touch $@ .make/run
 
