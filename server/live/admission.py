@@ -106,11 +106,9 @@ class Admission:
 
     async def _serve(self) -> None:
         older = await self._read_back()
-        if self._fresh_base() is None:
-            snapshot = await self._read_snapshot()
-            if snapshot is not None and snapshot.epoch == self._crowd.epoch:
-                await self._reach(snapshot.seq)
-                self._take(snapshot)
+        base = self._fresh_base()
+        if base is None or any(not self._serves(base, viewer) for viewer in self._arrivals):
+            await self._read_base()
         waiting, self._arrivals = self._arrivals, []
         for served, viewer in enumerate(waiting, start=1):
             if viewer.closing or viewer.write_paused or viewer.seat is not None:
@@ -119,6 +117,16 @@ class Admission:
                 self._arrivals.append(viewer)
             if served % ADMIT_CHUNK == 0:
                 await asyncio.sleep(0)
+
+    async def _read_base(self) -> None:
+        snapshot = await self._read_snapshot()
+        if snapshot is None or snapshot.epoch != self._crowd.epoch:
+            return
+        await self._reach(snapshot.seq)
+        self._take(snapshot)
+        for viewer in self._arrivals:  # nobody can have seen what the store has not: not a place in this log
+            if viewer.resume is not None and viewer.resume.seq > self._crowd.history.head:
+                viewer.resume = None
 
     async def _read_back(self) -> list[Kept]:
         """The public entries from where the one longest away left off, when the history is too short for
@@ -129,6 +137,7 @@ class Admission:
             viewer.resume.seq
             for viewer in self._arrivals
             if viewer.resume is not None
+            and viewer.resume.whole
             and viewer.resume.epoch == crowd.epoch
             and viewer.resume.seq >= crowd.history.head - CATCH_UP_ENTRIES_MAX
             and crowd.history.since(viewer.resume.seq) is None
@@ -174,20 +183,25 @@ class Admission:
             return None
         return base
 
+    def _serves(self, base: _Base, viewer: Viewer) -> bool:
+        """A snapshot must not take a viewer back to where it has been."""
+        resume = viewer.resume
+        return resume is None or resume.epoch != base.epoch or resume.seq <= base.seq
+
     # Synchronous from here: nothing can happen between what a viewer is given and its seat.
 
     def _admit(self, viewer: Viewer, older: list[Kept]) -> bool:
         """Give a viewer what it lacks and seat it; False when that takes a read first."""
         crowd = self._crowd
         resume = viewer.resume
-        if resume is not None and resume.epoch == crowd.epoch and resume.seq <= crowd.history.head:
+        known = resume is not None and resume.whole and resume.epoch == crowd.epoch
+        if resume is not None and known and resume.seq <= crowd.history.head:
             missed = self._missed(resume.seq, older)
             if missed is not None:
-                frames = crowd.owed(viewer, missed, resume.seq)
-                self._give(viewer, frames, "resume")
+                self._give(viewer, crowd.owed(viewer, missed, resume.seq), "resume")
                 return True
         base = self._fresh_base()
-        if base is None:
+        if base is None or not self._serves(base, viewer):
             return False
         since = crowd.history.since(base.seq)
         assert since is not None  # noqa: S101 - _fresh_base has looked

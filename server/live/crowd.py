@@ -86,9 +86,7 @@ class Crowd:
             self._staff_seats[seat] = None
 
     def unseat(self, viewer: Viewer) -> None:
-        """Write nothing more to `viewer`. What it has is noted when that is certain: no entry was half
-        written.
-        """
+        """Write nothing more to `viewer`, and note what it has: all, unless an entry is half written."""
         seat = viewer.seat
         if seat is None:
             return
@@ -97,7 +95,7 @@ class Crowd:
         self._seats.pop(seat, None)
         self._staff_seats.pop(seat, None)
         whole = self.lanes.urgent_backlog == 0
-        viewer.resume = Resume(self.epoch, self.history.public_head) if whole else None
+        viewer.resume = Resume(self.epoch, self.history.public_head, whole)
 
     # The log
 

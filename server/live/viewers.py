@@ -25,10 +25,11 @@ class Pass(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Where a viewer was: it has every public entry of `epoch` up to `seq`."""
+    """Where a viewer was: it has every public entry of `epoch` up to `seq`; when not `whole`, only some of them."""
 
     epoch: str
     seq: int
+    whole: bool = True
 
 
 class Viewer(Protocol):
