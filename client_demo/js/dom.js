@@ -60,10 +60,7 @@ export function attr(element, name, value) {
 }
 
 /** @param {Element} element @param {boolean} visible */
-export function show(element, visible) {
-  const target = /** @type {HTMLElement} */ (element);
-  if (target.hidden === visible) target.hidden = !visible;
-}
+export const show = (element, visible) => element.toggleAttribute("hidden", !visible);
 
 /** @param {Element} element @param {string} name @param {boolean} on */
 export const flag = (element, name, on) => element.classList.toggle(name, on);

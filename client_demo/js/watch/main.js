@@ -127,7 +127,7 @@ function render() {
   drawHoldBar(hold);
   drawShop();
   room.draw(banned());
-  player.controls();
+  player.controls($("notice").hidden);
   if (sheets?.kind) sheets.update();
 }
 

@@ -127,11 +127,11 @@ export class Player {
     else void this.video.parentElement.requestFullscreen?.();
   }
 
-  /** Draws the sound and pause buttons. */
-  controls() {
+  /** Draws the sound and pause buttons. @param {boolean} quiet nothing else lies over the picture */
+  controls(quiet) {
     for (const button of document.querySelectorAll("[data-do=sound]")) this.button(button, this.video.muted ? "mute" : "vol", this.video.muted ? WORDS.soundOn : WORDS.soundOff);
     for (const button of document.querySelectorAll("[data-do=pause]")) this.button(button, this.paused ? "play" : "pause", this.paused ? WORDS.play : WORDS.pause);
-    show($("tapsound"), this.video.muted && this.state === "playing" && !this.soundAsked);
+    show($("tapsound"), quiet && this.video.muted && this.state === "playing" && !this.soundAsked);
   }
 
   /** @param {Element} button @param {string} name @param {string} label */

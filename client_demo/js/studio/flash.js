@@ -1,0 +1,132 @@
+/** The flash dialog: four fields, and what happens if all sell. A window can be cut short, never made longer. */
+import { newKey } from "../api.js";
+import { $, attr, h, icon, ring, setRing, show, text } from "../dom.js";
+import { countdown, minorDigits, money, parseMoney, price, symbol } from "../format.js";
+import { cause } from "../tools.js";
+
+const DURATIONS = [[30, "30 s"], [60, "1 min"], [180, "3 min"], [300, "5 min"], [600, "10 min"]];
+const STEEP_PERCENT = 70;
+
+/**
+ * What a flash price would do if everything sold. Pure; money in minor units.
+ * @param {number} priceMinor @param {number} listMinor @param {number} quantity @param {number} commissionBps
+ */
+export function forecast(priceMinor, listMinor, quantity, commissionBps) {
+  const takings = priceMinor * quantity;
+  const commission = Math.round((takings * commissionBps) / 10_000);
+  return { takings, commission, kept: takings - commission, givenUp: Math.max(0, listMinor - priceMinor) * quantity, percent: Math.round((1 - priceMinor / listMinor) * 100) };
+}
+
+export class FlashDialog {
+  /** @param {import("../feed.js").Feed} feed @param {{headers: () => Record<string, string>, started: (flash: any) => void}} page */
+  constructor(feed, page) {
+    this.feed = feed;
+    this.page = page;
+    this.dialog = /** @type {HTMLDialogElement} */ (/** @type {any} */ ($("dialog")));
+  }
+
+  /** @param {import("../types").Product} product */
+  open(product) {
+    const { currency } = this.feed.state.show;
+    const unit = 10 ** minorDigits(currency);
+    const suggested = Math.round((product.list_price_minor * 0.75) / unit) * unit || Math.round(product.list_price_minor * 0.75);
+    this.product = product;
+    this.duration = 180;
+    const field = (/** @type {Record<string, any>} */ props) => h("input", { class: "n", autocomplete: "off", ...props, oninput: () => this.forecast() });
+    this.price = field({ "data-testid": "flash-price", inputmode: "decimal", "aria-label": "Flash price", value: String(suggested / unit) });
+    this.quantity = field({ "data-testid": "flash-quantity", inputmode: "numeric", placeholder: "all", value: "" });
+    this.each = field({ "data-testid": "flash-per-buyer", inputmode: "numeric", placeholder: "no limit", value: "" });
+    this.announce = field({ "data-testid": "flash-announce", inputmode: "numeric", value: "0" });
+    this.off = h("span", { class: "tag ok" });
+    this.error = h("p", { class: "box bad", role: "alert", hidden: true, "data-testid": "flash-error" });
+    this.start = h("button", { class: "btn act grow t44", type: "submit", "data-testid": "flash-start" }, "Start flash ", h("kbd", { text: "Enter" }));
+    const title = h("h2", { id: "flash-title", text: "Launch a flash price" });
+    const head = h("div", { class: "row" }, h("img", { class: "th", src: product.image_url ?? "/static/assets/bag.svg", width: 56, height: 56, alt: "" }),
+      h("div", { class: "grow" }, title, h("p", { class: "sm mut n", text: `${product.title} · regular ${price(product.list_price_minor, currency)} · ${product.left ?? "?"} left` })));
+    const box = (/** @type {string} */ label, /** @type {HTMLElement} */ input, unitText = "", note = "") => h("label", { class: "lab" }, label, h("span", { class: "inp" }, input, unitText && h("span", { class: "u sm", text: unitText })), note && h("small", { text: note }));
+    const left = h("div", { class: "l" }, head,
+      h("div", { class: "g2" },
+        h("label", { class: "lab" }, "Flash price", h("span", { class: "inp" }, h("span", { class: "u", text: symbol(currency) }), this.price, this.off)),
+        h("div", { class: "lab" }, "Regular price", h("span", { class: "inp ro n" }, h("span", { class: "u", text: symbol(currency) }), String(product.list_price_minor / unit)), h("small", { text: product.reference_price_minor ? `30-day low: ${price(product.reference_price_minor, currency)}` : "No 30-day record: nothing is struck through" }))),
+      h("div", { class: "lab" }, "How long", this.durations(), h("small", { text: "Can be ended early. Cannot be made longer once it runs." })),
+      h("div", { class: "g3" }, box("How many", this.quantity, product.left != null ? `of ${product.left}` : ""), box("Per buyer", this.each, "at most"), box("Announce first", this.announce, "s")),
+      this.error, h("div", { class: "row" }, this.start, h("button", { class: "btn line t44", type: "button", onclick: () => this.dialog.close() }, "Cancel ", h("kbd", { text: "Esc" }))));
+    this.calc = h("div", { class: "calc n" });
+    this.check = h("div", { class: "box" });
+    this.see = h("b");
+    this.ring = ring();
+    const seen = h("div", { class: "see", "data-theme": "dark" }, h("img", { class: "th", src: product.image_url ?? "/static/assets/bag.svg", width: 56, height: 56, alt: "" }),
+      h("div", { class: "grow" }, h("div", { class: "kick" }, icon("bolt", true), "Flash price"), h("div", { class: "b clip", text: product.title }), h("div", { class: "price n" }, this.see)), this.ring);
+    this.whole = h("div", { class: "b" });
+    const right = h("aside", { class: "r" }, h("div", {}, this.whole, h("div", { class: "xs mut", text: "Before shipping and tax" })), this.calc, this.check, h("span", { class: "grow" }), h("div", { class: "xs mut", text: "What viewers will see" }), seen);
+    const form = h("form", { onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      void this.submit();
+    } }, left, right);
+    this.dialog.className = "dlg";
+    attr(this.dialog, "aria-labelledby", "flash-title");
+    this.dialog.replaceChildren(form);
+    this.dialog.showModal();
+    /** @type {any} */ (this.price).select();
+    this.forecast();
+  }
+
+  durations() {
+    const box = h("div", { class: "seg n", role: "group", "aria-label": "How long" });
+    for (const [seconds, label] of DURATIONS) box.append(h("button", { type: "button", "data-testid": `flash-${seconds}s`, "aria-pressed": String(seconds === this.duration), text: label, onclick: (/** @type {any} */ event) => {
+      this.duration = Number(seconds);
+      for (const other of /** @type {any} */ (box.children)) attr(other, "aria-pressed", String(other === event.currentTarget));
+      this.forecast();
+    } }));
+    return box;
+  }
+
+  /** What is typed, as the request body; null while it makes no sense. */
+  typed() {
+    const whole = (/** @type {any} */ input) => (input.value.trim() === "" ? null : /^\d{1,6}$/.test(input.value.trim()) ? Number(input.value) : NaN);
+    const minor = parseMoney(/** @type {any} */ (this.price).value, this.feed.state.show.currency);
+    const [quantity, per_viewer_max, starts_in_s] = [whole(this.quantity), whole(this.each), whole(this.announce)];
+    if (!minor || [quantity, per_viewer_max, starts_in_s].some(Number.isNaN)) return null;
+    return { sku: this.product.sku, price_minor: minor, duration_s: this.duration, ...(starts_in_s ? { starts_in_s } : {}), ...(quantity ? { quantity } : {}), ...(per_viewer_max ? { per_viewer_max } : {}) };
+  }
+
+  forecast() {
+    const { product } = this;
+    const { currency } = this.feed.state.show;
+    const body = this.typed();
+    const lower = body && body.price_minor < product.list_price_minor;
+    attr(this.start, "disabled", lower ? null : "");
+    show(this.off, Boolean(lower));
+    setRing(this.ring, countdown(this.duration * 1000), 1, "", "");
+    if (!body || !lower) {
+      attr(this.check, "class", "box warn");
+      return text(this.check, body ? "A flash price lies below the regular price." : "Fill in a price.");
+    }
+    const quantity = Math.min(body.quantity ?? Infinity, product.left ?? body.quantity ?? 1);
+    const sum = forecast(body.price_minor, product.list_price_minor, quantity, product.commission_bps ?? 0);
+    text(this.off, `${sum.percent}% off`);
+    text(this.see, price(body.price_minor, currency));
+    text(this.whole, `If all ${quantity} sell`);
+    const line = (/** @type {string} */ label, /** @type {string} */ value, cls = "") => h("div", { class: cls }, h("span", { text: label }), h("b", { text: value }));
+    this.calc.replaceChildren(line(`Takings, ${quantity} × ${price(body.price_minor, currency)}`, money(sum.takings, currency)),
+      line(`Commission, ${(product.commission_bps ?? 0) / 100}%`, `−${money(sum.commission, currency)}`), line("Seller keeps", money(sum.kept, currency), "t"),
+      line("At the regular price", money(product.list_price_minor * quantity, currency)), line("Given up", `−${money(sum.givenUp, currency)}`));
+    attr(this.check, "class", sum.percent > STEEP_PERCENT ? "box warn" : "box ok");
+    text(this.check, sum.percent > STEEP_PERCENT ? `${sum.percent}% off is a lot. Check the price once more.` : "The server checks the seller’s floor when you start.");
+  }
+
+  async submit() {
+    const body = this.typed();
+    if (!body || this.busy) return;
+    this.busy = true;
+    try {
+      const flash = await this.feed.api.call("POST", "/flash", { body, key: newKey(), headers: this.page.headers() });
+      this.dialog.close();
+      this.page.started(flash);
+    } catch (error) {
+      text(this.error, cause(error));
+      show(this.error, true);
+    }
+    this.busy = false;
+  }
+}
