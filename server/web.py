@@ -5,12 +5,12 @@ import contextlib
 import math
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from typing import Final
 
 import uvicorn
 
-from server.app import web_worker
+from server.app import WebWorker, web_worker
 from server.settings import Settings
 from server.telemetry import get_logger
 
@@ -20,12 +20,26 @@ KEEP_ALIVE_S: Final = 65  # longer than the usual proxy keeps its side open (60 
 log = get_logger(__name__)
 
 
-class DrainingServer(uvicorn.Server):
+class WebServer(uvicorn.Server):
     """A uvicorn server that takes leave of its viewers first, and gives the signal back to nobody."""
 
-    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(config)
-        self._drain = drain
+    def __init__(self, worker: WebWorker, drain_s: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                worker.app,
+                ws=worker.socket_class,
+                http="httptools",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(drain_s),
+            )
+        )
+        self._drain = worker.drain
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -59,22 +73,8 @@ async def run_web(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StoreError when the store does not answer at the start."""
     with contextlib.closing(listening_socket(settings)) as listener:
         async with web_worker(settings) as worker:
-            config = uvicorn.Config(
-                worker.app,
-                ws=worker.socket_class,
-                ws_per_message_deflate=False,
-                http="httptools",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=math.ceil(settings.workers.drain_s),
-            )
             log.info("web_worker_up", port=listener.getsockname()[1])
-            await DrainingServer(config, worker.drain).serve([listener])
+            await WebServer(worker, settings.workers.drain_s).serve([listener])
     log.info("web_worker_down")
 
 
