@@ -128,20 +128,15 @@ async def test_another_pid_has_to_wait(worker: Worker, peers: list[Peer]) -> Non
 
 
 async def test_lost_packets_are_sent_again(worker: Worker, peers: list[Peer]) -> None:
-    path = LossyPath(worker, lose_every=12)
+    path = LossyPath(worker, lose_every=5)
     await path.open()
-    port = worker.media.udp_port
     try:
         peers.append(await publish(worker))
-        peers.append(
-            viewer := await watch(
-                worker, change_answer=lambda sdp: sdp.replace(f" {port} typ", f" {path.port} typ")
-            )
-        )
+        peers.append(viewer := await watch(worker, change_answer=path.put_into))
         await viewer.sees(video=60)
         assert path.lost > 5
         counters = await worker.counters()
-        assert counters["retransmitted_total"] >= path.lost // 2
+        assert counters["retransmitted_total"] >= path.lost - 1  # the last may still be on its way
     finally:
         path.close()
 

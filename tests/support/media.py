@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fractions
+import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -159,13 +160,14 @@ async def watch(
 
 
 class LossyPath(asyncio.DatagramProtocol):
-    """A UDP hop between one peer and the worker that loses every n-th media packet of the worker's."""
+    """A UDP hop between one peer and the worker that loses every n-th packet of the worker's video."""
 
     def __init__(self, worker: Worker, lose_every: int) -> None:
         self._worker_address = ("127.0.0.1", worker.media.udp_port)
         self._lose_every = lose_every
         self._peer: tuple[str, int] | None = None
         self._seen = 0
+        self._ssrc = b""
         self.lost = 0
         self._transport: asyncio.DatagramTransport | None = None
         self.port = 0
@@ -175,6 +177,14 @@ class LossyPath(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, ("127.0.0.1", 0))
         self.port = self._transport.get_extra_info("sockname")[1]
+
+    def put_into(self, answer: str) -> str:
+        """The worker's answer with this hop as its candidate."""
+        video = answer[answer.index("m=video") :]
+        ssrc = re.search(r"a=ssrc:(\d+) ", video)
+        assert ssrc is not None
+        self._ssrc = int(ssrc[1]).to_bytes(4, "big")
+        return answer.replace(f" {self._worker_address[1]} typ", f" {self.port} typ")
 
     def close(self) -> None:
         if self._transport is not None:
@@ -187,7 +197,7 @@ class LossyPath(asyncio.DatagramProtocol):
             self._peer = addr
             self._transport.sendto(data, self._worker_address)
             return
-        if 127 < data[0] < 192 and not 191 < data[1] < 224:
+        if 127 < data[0] < 192 and data[8:12] == self._ssrc:
             self._seen += 1
             if self._seen % self._lose_every == 0:
                 self.lost += 1
