@@ -44,6 +44,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and data:
             self._transport.write(data)
 
+    async def gone(self) -> None:
+        """Wait until the socket is gone; cancelling this leaves `lost` alone."""
+        await asyncio.wait([self.lost])
+
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:

@@ -247,3 +247,4 @@ async def _answers(target: Target) -> bool:
         return False
     finally:
         connection.abort()
+        await connection.gone()

@@ -51,8 +51,6 @@ class Subscriber:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._connection is not None:
-            self._connection.abort()
 
     async def subscribe(self, channel: str) -> None:
         """Returns when the store has confirmed; raises StoreUnavailable when it does not (and goes on
@@ -94,6 +92,7 @@ class Subscriber:
             finally:
                 self._connection = None
                 connection.abort()
+                await connection.gone()
                 for event in self._confirmed.values():
                     event.clear()
 

@@ -6,7 +6,7 @@ One `Wire` is one connection that heals itself. Its promises:
   sent and not answered raises StoreUnavailable(maybe_applied=True): the outcome is unknown, and only the
   caller knows whether asking again is safe (scripts with an idempotency key are). Commands not yet sent wait
   for the next connection.
-- No command waits longer than about `timeout_s`, connection or not.
+- No command waits longer than about `timeout_s` for a connection, nor so long again for its answer.
 - `on_connect` (script loading) runs on every new connection before any command.
 """
 
@@ -64,11 +64,21 @@ class Wire:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, target: Target, *, on_connect: Ready | None = None, wait_s: float = 10.0) -> "Wire":
-        """Connect, run `on_connect`, and keep the connection up until `close`. Raises StoreError when the
-        store does not answer within `wait_s` or refuses us (wrong password).
+    async def open(
+        cls,
+        target: Target,
+        *,
+        on_connect: Ready | None = None,
+        wait_s: float = 10.0,
+        max_pending: int = MAX_PENDING,
+        timeout_s: float = TIMEOUT_S,
+    ) -> "Wire":
+        """Connect, run `on_connect`, and keep the connection up until `close`.
+
+        Raises StoreUnavailable when the store does not answer within `wait_s`, StoreReplyError when it
+        refuses us.
         """
-        wire = cls(target, on_connect=on_connect)
+        wire = cls(target, on_connect=on_connect, max_pending=max_pending, timeout_s=timeout_s)
         up: asyncio.Future[None] = wire._loop.create_future()
         wire._task = asyncio.create_task(wire._keep_connected(up), name=f"wire {target!r}")
         try:
@@ -93,8 +103,9 @@ class Wire:
         return len(self._unsent) + len(self._sent)
 
     def call(self, *args: Arg) -> "asyncio.Future[Reply]":
-        """Send one command; await the result for its reply. An error reply is raised as StoreReplyError; for
-        the other errors see the module.
+        """Send one command; await the result for its reply.
+
+        Raises StoreReplyError for an error reply; for the other errors see the module.
         """
         future: asyncio.Future[Reply] = self._loop.create_future()
         if self._closed:
@@ -124,9 +135,10 @@ class Wire:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._connection is not None:
-            self._connection.abort()
+        connection = self._connection
         self._drop_connection("the connection was closed")
+        if connection is not None:
+            await connection.gone()
         self._fail(self._unsent, "the connection was closed", maybe_applied=False)
         if self._timer is not None:
             self._timer.cancel()
@@ -146,6 +158,9 @@ class Wire:
             return
         commands = [command for command in self._unsent if not command.future.done()]
         self._unsent.clear()
+        answer_by = self._loop.time() + self._timeout_s
+        for command in commands:
+            command.deadline = answer_by
         self._sent.extend(commands)
         self._connection.write(b"".join([command.data for command in commands]))
 
@@ -209,7 +224,7 @@ class Wire:
             delay_s = RETRY_FIRST_S
             if not up.done():
                 up.set_result(None)
-            await connection.lost
+            await asyncio.shield(connection.lost)
             self._drop_connection("the connection was lost")
 
     async def _connect(self) -> Connection:
@@ -220,6 +235,7 @@ class Wire:
             await self.call_now("AUTH", *([target.username] if target.username else []), target.password)
         if target.db:
             await self.call_now("SELECT", target.db)
+        await self.call_now("PING")  # an error while the server is still loading its data
         if self._on_connect is not None:
             await self._on_connect(self)
         self.connects += 1

@@ -2,17 +2,21 @@
 look at it.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from server.live.roles import role_table
 from server.log import reader
 from server.store.embedded import EmbeddedStore
+from server.store.outcome import StoreUnavailable
 from server.store.store import Store
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
@@ -47,6 +51,16 @@ async def digest(store: Store, show: str) -> dict[str, str]:
         dump = cast("bytes | None", await store.reads.call("DUMP", key))
         found[key.decode()] = hashlib.sha256(dump or b"").hexdigest()
     return found
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the store answers: for what comes after it was killed."""
+    for _ in range(200):
+        try:
+            return await call()
+        except StoreUnavailable:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the store did not come back")
 
 
 async def set_show(store: Store, show: str, **fields: object) -> None:
