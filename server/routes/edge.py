@@ -85,6 +85,7 @@ def application(services: Services) -> ASGIApp:
     }
     routes: list[BaseRoute] = [
         *(Route(path, PathApp(services, endpoints)) for path, endpoints in by_path.items()),
+        Route(openapi.ORDERS_PATH, _OnlyPost()),
         *video_routes(services),
         *(Route(path, Get(handler)) for path, handler in texts.items()),
     ]
@@ -96,6 +97,13 @@ def _json(document: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse(document, headers={"Access-Control-Allow-Origin": "*"})
 
     return answer
+
+
+class _OnlyPost:
+    """Answers the address of the purchase path for the methods that it does not take."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise Problem("method_not_allowed", "allowed: POST", headers={"Allow": "POST"})
 
 
 async def _explain(request: Request) -> Response:
