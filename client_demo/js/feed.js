@@ -19,7 +19,7 @@ export const showId = () => decodeURIComponent(location.pathname.split("/").filt
 export class Feed {
   /**
    * @param {import("./api.js").Api} api
-   * @param {{draw: () => void, update?: (update: any) => void}} page
+   * @param {{draw: () => void, update?: (update: any) => void, live?: () => void}} page `live`: connected, again or for the first time
    */
   constructor(api, page) {
     this.api = api;
@@ -36,6 +36,7 @@ export class Feed {
       status: (status, code) => {
         this.status = status;
         this.code = code;
+        if (status === "live") page.live?.();
         page.draw();
       },
     });

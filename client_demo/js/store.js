@@ -46,7 +46,7 @@ export function fromSnapshot(data, before = null) {
     viewers: data.viewers ?? before?.viewers ?? null,
     hearts: before?.hearts ?? 0,
     behind: 0,
-    mine: before?.mine ?? null,
+    aimed: before?.aimed ?? null,
   };
 }
 
@@ -116,7 +116,7 @@ const CHANGES = {
     return !old || as_of < old.as_of ? state : withProduct(state, { ...old, ...data, as_of });
   },
   order: (state, { data }) => ({ ...state, orders: withOrders(state.orders, [data.order ?? data]) }),
-  moderation: (state, { data }) => moderated(state, data),
+  moderation: (state, { data, ts }) => moderated(state, { ts, ...data }),
   tick: (state, { data }) => ({
     ...state,
     viewers: data.viewers ?? state.viewers,
@@ -152,7 +152,7 @@ function moderated(state, data) {
     const gone = new Set(data.message_ids ?? []);
     return { ...state, chat: state.chat.map((line) => (gone.has(line.id) ? { ...line, deleted: true } : line)) };
   }
-  return data.subject || data.until_ms ? { ...state, mine: data } : state;
+  return data.subject ? { ...state, aimed: data } : state;
 }
 
 /**

@@ -23,10 +23,12 @@ export interface Product {
   /** Lowest price of 30 days: the only one that may be struck through. */
   reference_price_minor: number | null;
   price_version: number;
-  left?: number;
-  held?: number;
-  sold?: number;
-  bucket?: string;
+  left?: number | null;
+  held?: number | null;
+  sold?: number | null;
+  /** Where the numbers are not shown: whether there is any, and roughly how many. */
+  sold_out?: boolean;
+  bucket?: string | null;
   per_viewer_max?: number | null;
   flash: Flash | null;
   image_url?: string | null;
@@ -102,8 +104,8 @@ export interface State {
   hearts: number;
   /** Ticks in a row whose head was ahead of `last`. */
   behind: number;
-  /** The last moderation that was meant for this viewer. */
-  mine: Record<string, any> | null;
+  /** The last moderation of somebody: staff hears of all, a viewer of its own. */
+  aimed: Record<string, any> | null;
 }
 
 export interface Update {

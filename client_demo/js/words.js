@@ -12,6 +12,7 @@ export const WORDS = {
   buy: (/** @type {number} */ minor, /** @type {string} */ currency) => `Buy for ${p(minor, currency)}`,
   asking: "Asking for yours…", stillAsking: "Still asking…", waiting: "Waiting for connection", checking: "Checking the price…",
   salesArePaused: "Sales are paused", showPaused: "The show is paused", showEnded: "The show has ended", notStarted: "Not open yet",
+  buckets: { low: "10 or fewer left", in_stock: "In stock" },
   soldOut: "Sold out", buyersClosed: "Buying needs an account",
   moderatorCheck: "A moderator is checking something. Holds and timers are frozen and resume where they stopped.",
   cameBack: "One may come back: holds that run out are for sale again.",
@@ -65,7 +66,10 @@ export const full = (minor, currency) => money(minor, currency);
 /** Label of a stock display. @param {import("./types").Product} product */
 export function stockWords(product) {
   const { left, held = 0, sold = 0 } = product;
-  if (left === undefined) return { left: product.bucket ?? "", rest: "", spoken: product.bucket ?? "" };
+  if (left == null) {
+    const bucket = product.sold_out ? WORDS.soldOut : (WORDS.buckets[/** @type {"low"} */ (product.bucket)] ?? "");
+    return { left: bucket, rest: "", spoken: bucket };
+  }
   const of = left + held + sold;
   return { left: left ? WORDS.leftOf(left, of) : WORDS.left(0), rest: WORDS.rest(held, sold), spoken: WORDS.spoken([left, held, sold]) };
 }

@@ -49,8 +49,8 @@ export class Run {
     this.ledger = [];
     this.bigRing = ring("lg");
     this.bar = stockBar();
-    this.nextButton = h("button", { class: "btn act grow clip", "data-testid": "pin-next", onclick: () => page.pin(this.next()) });
-    this.endButton = h("button", { class: "btn line grow", "data-testid": "end-flash", onclick: () => page.endFlash(this.pinned()) }, "End flash early ", h("kbd", { text: "E" }));
+    this.nextButton = h("button", { class: "btn act grow", "data-testid": "pin-next", onclick: () => page.pin(this.next()) }, h("span", { class: "clip" }), h("kbd", { text: "N" }));
+    this.endButton = h("button", { class: "btn line grow", "data-testid": "end-flash", onclick: () => page.endFlash(this.pinned()) }, "End flash ", h("kbd", { text: "E" }));
     this.image = h("img", { class: "th", width: 84, height: 84, alt: "" });
     this.words = h("div", { class: "grow" }, h("div", { class: "kick" }, icon("bolt", true), h("span")), h("div", { class: "b clip nowt", "data-testid": "on-screen-title" }), h("div", { class: "price n" }, h("b"), h("s"), h("span", { class: "off" })));
     this.filled = h("div", { class: "row" }, this.image, this.words, this.bigRing);
@@ -98,8 +98,7 @@ export class Run {
     show(this.none, !product);
     const next = this.next();
     const nextTitle = this.state.products[next]?.title ?? "";
-    text(this.nextButton, product ? `Pin next: ${nextTitle} ` : `Pin ${nextTitle} `);
-    this.nextButton.append(h("kbd", { text: "N" }));
+    text(/** @type {any} */ (this.nextButton.firstElementChild), product ? `Next: ${nextTitle}` : `Pin ${nextTitle}`);
     show(this.nextButton, Boolean(nextTitle) && next !== product?.sku);
     show(this.endButton, Boolean(product?.flash));
     if (!product) return;

@@ -21,7 +21,7 @@ const RETRY_MAX_MS = 5_000;
  */
 export function buyButton({ state, product, offer, online, askedMs, holdMs, mayBuy }) {
   const { show } = state;
-  const stock = { left: product.left ?? 1, held: product.held ?? 0 };
+  const gone = product.left == null ? Boolean(product.sold_out) : product.left <= 0;
   const off = (/** @type {string} */ label, note = "", soldOut = false) => ({ label, enabled: false, spinner: false, note, soldOut });
   const ready = { label: WORDS.buy(offer.price_minor, show.currency), enabled: true, spinner: false, note: "", soldOut: false };
   if (askedMs !== null) {
@@ -32,7 +32,7 @@ export function buyButton({ state, product, offer, online, askedMs, holdMs, mayB
   if (show.state === "ended") return off(WORDS.showEnded);
   if (show.state === "scheduled") return off(WORDS.notStarted);
   if (!online) return off(WORDS.waiting);
-  if (stock.left <= 0) return off(WORDS.soldOut, stock.held ? WORDS.cameBack : "", true);
+  if (gone) return off(WORDS.soldOut, product.held ? WORDS.cameBack : "", true);
   if (show.state === "paused") return off(WORDS.showPaused, WORDS.pausedText);
   if (show.sales_paused) return off(WORDS.salesArePaused, WORDS.moderatorCheck);
   const own = ownUnits(state, product.sku);
@@ -57,6 +57,7 @@ export class Buying {
     if (this.tap) this.tap.at = performance.now();
     /** @type {{order: string, note: string} | null} */
     this.paying = null;
+    this.settling = false;
   }
 
   /** Time since the tap for this product that waits for its answer, or null. @param {string} sku */
@@ -73,9 +74,9 @@ export class Buying {
     await this.settleTap();
   }
 
-  /** After a reload: what became of the tap before it, and which holds are open. */
+  /** After a reload or a lost connection: what became of the tap before it, and how the own orders stand. */
   async resume() {
-    if (this.tap) return this.settleTap();
+    if (this.tap) return this.settling ? undefined : this.settleTap();
     if (!this.feed.api.token) return;
     try {
       const { orders } = await this.feed.api.call("GET", "/api/v1/me/orders");
@@ -86,6 +87,7 @@ export class Buying {
   }
 
   async settleTap() {
+    this.settling = true;
     const tap = /** @type {NonNullable<Buying["tap"]>} */ (this.tap);
     const body = { sku: tap.sku, quantity: tap.quantity, price_minor: tap.price_minor };
     try {
@@ -102,6 +104,7 @@ export class Buying {
   }
 
   forget() {
+    this.settling = false;
     this.tap = null;
     kept.set(this.slot, null);
   }

@@ -18,7 +18,7 @@ const DELAY_WARN_MS = 1_000;
 
 const api = new Api("watch", showId(), { guests: true });
 const draw = framed(() => feed.state && render());
-const feed = new Feed(api, { draw, update });
+const feed = new Feed(api, { draw, update, live: () => void buying.resume() });
 const player = new Player(feed, draw);
 const room = new Room(feed, draw);
 const buying = new Buying(feed, { draw, held: (order) => void sheet("hold", order), result: (code, detail) => void refused(code, detail) });
@@ -58,7 +58,7 @@ function buttonOf(product) {
   const hold = openHold();
   return buyButton({
     state: feed.state, product, offer: offerOf(product), online: feed.status === "live", askedMs: buying.askedMs(product.sku),
-    holdMs: hold?.sku === product.sku ? holdLeft(feed.state.show, hold, feed.now()) : null, mayBuy: !banned(),
+    holdMs: hold?.sku === product.sku ? holdLeft(feed.state.show, hold, feed.now()) : null, mayBuy: !banned() && (feed.live.hello?.may ?? ["buy"]).includes("buy"),
   });
 }
 
@@ -179,7 +179,7 @@ function drawPin() {
   const button = buttonOf(product);
   drawKick(now.flash, button.soldOut);
   drawRing(now.flash);
-  setStock(pinStock, product.left === undefined ? null : { left: product.left, held: product.held ?? 0, sold: product.sold ?? 0 }, stockWords(product));
+  setStock(pinStock, product.left == null ? null : { left: product.left, held: product.held ?? 0, sold: product.sold ?? 0 }, stockWords(product));
   text($("pin-note"), button.note);
   show($("pin-note"), Boolean(button.note));
   const buy = $("buy");
@@ -327,5 +327,4 @@ setInterval(async () => {
 await feed.start();
 if (feed.state) {
   player.start();
-  void buying.resume();
 }

@@ -2,19 +2,13 @@
 import { $, attr, css, h, icon, initial, list, show, text } from "../dom.js";
 import { compact } from "../format.js";
 import { newKey } from "../api.js";
+import { roleTag } from "../chat.js";
 import { WORDS } from "../words.js";
 
 const HEARTS_AT_ONCE = 6;
 const HEARTS_PER_MESSAGE = 20;
 const FLUSH_MS = 500;
 const NOTE_MS = 4_000;
-
-/** Role tag of a chat line, from the ledger and the show's members. @param {import("../types").Line} line */
-export function roleTag(line) {
-  if (line.role === "creator" || line.role === "producer") return h("span", { class: "tag m act", text: "Host" });
-  if (line.role === "moderator" || line.role === "admin") return h("span", { class: "tag m info", text: "Mod" });
-  return line.bought ? h("span", { class: "tag m ok" }, icon("check"), "Bought") : null;
-}
 
 export class Room {
   /** @param {import("../feed.js").Feed} feed @param {() => void} draw */
@@ -26,6 +20,7 @@ export class Room {
     this.note = "";
     this.notedAt = 0;
     this.mayWriteAt = 0;
+    this.silentUntil = 0;
     $("dock").addEventListener("submit", (event) => {
       event.preventDefault();
       this.say();
@@ -45,7 +40,8 @@ export class Room {
 
   /** An `error` update about something that was said. @param {{code: string, message?: string, retry_after_ms?: number}} error */
   refused(error) {
-    if (error.retry_after_ms) this.mayWriteAt = this.feed.now() + error.retry_after_ms;
+    if (error.code === "timed_out") this.silentUntil = this.feed.now() + (error.retry_after_ms ?? 0);
+    else if (error.retry_after_ms) this.mayWriteAt = this.feed.now() + error.retry_after_ms;
     else this.warn(error.message || WORDS.notSent);
     this.redraw();
   }
@@ -91,9 +87,10 @@ export class Room {
   }
 
   /** @param {import("../types").State} state @param {boolean} banned */
-  rules({ show: { chat_mode, slow_mode_s, state: life }, mine }, banned) {
+  rules({ show: { chat_mode, slow_mode_s, state: life }, aimed }, banned) {
     const now = this.feed.now();
-    const until = mine?.action === "timeout" ? (mine.until_ms ?? mine.ts + mine.seconds * 1000) : 0;
+    const mine = aimed?.subject === this.feed.live.hello?.pid ? aimed : null;
+    const until = mine?.action === "timeout" ? mine.ts + mine.seconds * 1000 : this.silentUntil;
     /** @type {Record<string, string>} */
     const modes = { all: WORDS.everyone, buyers: WORDS.buyersOnly, emotes: WORDS.emotes, off: WORDS.chatOff };
     text($("chat-mode"), slow_mode_s ? WORDS.slowMode(slow_mode_s) : (modes[chat_mode] ?? ""));
