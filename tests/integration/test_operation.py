@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from support.demo import Demo
-from support.http_client import Caller, Unanswered
+from support.http_client import Unanswered
 from support.server_process import ServerProcess, descendants, free_port
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
 from websockets.typing import Subprotocol
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes!"
@@ -39,9 +40,18 @@ async def until(ask: Callable[[], Awaitable[Any]], what: str) -> Any:
     raise AssertionError(f"not within {WAIT_S} s: {what}")
 
 
+async def call(demo: Demo, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    """One call as the creator, on a connection of its own: the server comes and goes in these tests."""
+    caller = demo.creator()
+    try:
+        return await caller.call(method, path, body)
+    finally:
+        caller.close()
+
+
 async def publisher(demo: Demo) -> dict[str, Any] | None:
     """The health of the synthetic creator's publication, once its video flows."""
-    status, health = await demo.creator().call("GET", "/api/v1/shows/demo/health")
+    status, health = await call(demo, "GET", "/api/v1/shows/demo/health")
     there = health["publisher"] if status == 200 else None
     return there if there and there["bitrate_bps"] > 1_000_000 else None
 
@@ -76,7 +86,7 @@ async def test_demo_publishes_and_leaves_nothing(demo: Demo, tmp_path: Path) -> 
     assert set(demo.links) == {"watch", "studio", "moderate"}
     there = await until(lambda: publisher(demo), "the synthetic creator")
     assert there["codec"].lower().endswith("h264")
-    status, show = await demo.creator().call("GET", "/api/v1/shows/demo")
+    status, show = await call(demo, "GET", "/api/v1/shows/demo")
     assert (status, show["state"], show["pin"], len(show["products"])) == (200, "live", "dune", 6)
 
     children = descendants(demo.server.pid)
@@ -103,7 +113,7 @@ async def test_every_part_comes_back_after_kill_9(demo: Demo) -> None:
         await until(lambda word=word, killed=killed: _replaced(demo, word, killed), f"another {word}")
         demo.server.wait_ready()
         await until(lambda: publisher(demo), f"video after {word} died")
-    status, show = await demo.creator().call("GET", "/api/v1/shows/demo")
+    status, show = await call(demo, "GET", "/api/v1/shows/demo")
     assert (status, show["pin"], len(show["products"])) == (200, "dune", 6)
 
 
@@ -119,24 +129,25 @@ async def test_children_die_with_the_supervisor(demo: Demo) -> None:
 
 
 async def test_sigterm_drains(demo: Demo) -> None:
-    status, ticket = await Caller(demo.server.port, demo.tokens["studio"]).call(
-        "POST", "/api/v1/shows/demo/ticket", {}
-    )
+    status, ticket = await call(demo, "POST", "/api/v1/shows/demo/ticket", {})
     assert status == 201
     subprotocols = [Subprotocol("vendue.v1"), Subprotocol(f"ticket.{ticket['ticket']}")]
     url = f"ws://127.0.0.1:{demo.server.port}/ws/demo"
     async with connect(url, subprotocols=subprotocols, proxy=None) as updates:
         assert json.loads(await updates.recv())["type"] == "hello"
         os.kill(demo.server.pid, signal.SIGTERM)
-        types = [json.loads(message)["type"] async for message in updates]
+        types: list[str] = []
+        with pytest.raises(ConnectionClosedError) as closed:
+            while True:
+                types.append(json.loads(await updates.recv())["type"])
     assert "drain" in types
-    assert updates.close_code == 1012
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
     assert await asyncio.to_thread(demo.server.stop) == 0
 
 
-async def test_a_demo_with_a_data_directory_goes_on(demo: Demo, capfd: pytest.CaptureFixture[str]) -> None:
-    creator = demo.creator()
-    status, _ = await creator.call("PUT", "/api/v1/shows/demo/pin", {"sku": "mug"})
+async def test_a_demo_with_a_data_directory_goes_on(demo: Demo) -> None:
+    status, _ = await call(demo, "PUT", "/api/v1/shows/demo/pin", {"sku": "mug"})
     assert status == 200
     running = export(demo.server.data_dir)
     assert [entry["seq"] for entry in running] == list(range(1, len(running) + 1))
@@ -146,7 +157,7 @@ async def test_a_demo_with_a_data_directory_goes_on(demo: Demo, capfd: pytest.Ca
     stopped = export(demo.server.data_dir)
     assert stopped[: len(running)] == running
     await asyncio.to_thread(demo.server.start)
-    _, show = await creator.call("GET", "/api/v1/shows/demo")
+    _, show = await call(demo, "GET", "/api/v1/shows/demo")
     assert (show["pin"], show["state"], len(show["products"])) == ("mug", "live", 6)
 
 
