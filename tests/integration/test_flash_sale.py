@@ -158,6 +158,7 @@ async def test_hundred_units_survive_the_loss_of_store_and_web_worker(sale: Serv
 
     creator.close()
     status, show = await creator.call("GET", f"/api/v1/shows/{SHOW}")
+    creator.close()
     assert status == 200
     (product,) = show["products"]
     assert (product["left"], product["held"] + product["sold"]) == (0, UNITS)
