@@ -1,0 +1,249 @@
+"""Hypothesis' rules over a `SalePair`: what people, time and the gateway may do, in any order.
+
+Some rules are short stories (money that comes too late, a flash price for few), so that deep states are
+reached often. After every step everything must agree, and at the end of each example the log must chain.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.sale import CREATOR, SHOW
+from support.sale_pair import PEOPLE, SalePair
+
+from server.commerce.catalog import FlashStopped, Restocked
+from server.commerce.ledger import Swept
+from server.commerce.orders import OrderState, RefundDue
+from server.store.scripts import PRELUDE, compose
+from server.store.store import Store
+from server.tokens import Principal
+
+SKUS = ("mug", "vase")
+PRICES = (400, 700, 1000)
+ANY_PRICE = 2000
+OPEN = (("live", False),) * 3
+LIFE: Final = compose(
+    "life",
+    "set_show('state', arg(1), 'sales_paused', arg(2)) refreeze() return {'ok'}",
+    PRELUDE.read_text(),
+    {},
+)
+
+small = st.none() | st.integers(1, 4)
+few = st.integers(0, 5)
+skus = st.sampled_from(SKUS)
+prices = st.sampled_from(PRICES)
+people = st.sampled_from(PEOPLE)
+picks = st.integers(0, 30)
+
+
+def some_order(machine: "SaleMachine") -> bool:
+    return bool(machine.ids)
+
+
+def some_hold(machine: "SaleMachine") -> bool:
+    return "held" in (order.state for order in machine.model.orders.values())
+
+
+class SaleMachine(SalePair, RuleBasedStateMachine):
+    """See the module."""
+
+    def __init__(self, run: Callable[..., Any], store: Store) -> None:
+        RuleBasedStateMachine.__init__(self)
+        SalePair.__init__(self, run, store)
+
+    @initialize(stock=st.tuples(few, few), caps=st.tuples(small, small))
+    def start(self, stock: tuple[int, int], caps: tuple[int | None, int | None]) -> None:
+        self.open_show()
+        for sku, units, cap in zip(SKUS, stock, caps, strict=True):
+            self.put(sku, PRICES[-1], stock=units, cap=cap)
+
+    @rule(ms=st.sampled_from((1, 3_000, 20_000)))
+    def time_passes(self, ms: int) -> None:
+        self.move_clock_to(self.ts + ms)
+
+    @rule(before=st.sampled_from((0, 0, 1)), pick=st.integers(0, 10))
+    def time_reaches_a_deadline(self, before: int, pick: int) -> None:
+        now = self.model.sale_ms(self.ts)
+        deadlines = [order.expires_sale_ms for order in self.model.orders.values()]
+        for product in self.model.products.values():
+            if product.flash:
+                deadlines += [product.flash.starts_sale_ms, product.flash.ends_sale_ms]
+        ahead = sorted({at - before - now for at in deadlines if at - before > now})
+        if ahead and not self.model.frozen_since_ms:
+            self.move_clock_to(self.ts + ahead[pick % len(ahead)])
+
+    @rule()
+    def sweep(self) -> None:
+        swept = self._run(self.sale.ledger.expire_due(SHOW))
+        assert isinstance(swept, Swept)
+        self.model.advance(self.ts)
+        assert not self.due_among(self.read(*(f"o:{order_id}" for order_id in self.ids.values())))
+
+    @rule(life=st.sampled_from((*OPEN, ("paused", False), ("live", True), ("ended", False))))
+    def change_life(self, life: tuple[str, bool]) -> None:
+        state, sales_paused = life
+        keys = (f"ls:{{{SHOW}}}:show", f"ls:{{{SHOW}}}:feed")
+        flags = (state, "1" if sales_paused else "0")
+        self._run(self.store.writes.call("EVAL", LIFE.source, 2, *keys, "", "", "", "", *flags))
+        self.model.set_life(self.ts, state=state, sales_paused=sales_paused)
+
+    @rule(who=people, off=st.booleans())
+    def ban(self, who: Principal, off: bool) -> None:
+        if off:
+            self.model.banned.discard(who.pid)
+            self._run(self.store.writes.call("HDEL", f"ls:{{{SHOW}}}:banned", who.pid))
+        else:
+            self.model.banned.add(who.pid)
+            self._run(self.store.writes.call("HSET", f"ls:{{{SHOW}}}:banned", who.pid, "{}"))
+
+    @rule(
+        sku=skus,
+        price=prices,
+        stock=st.none() | few,
+        cap=small,
+        floor=st.none() | st.sampled_from((400, 800)),
+    )
+    def put_product(
+        self, sku: str, price: int, stock: int | None, cap: int | None, floor: int | None
+    ) -> None:
+        self.put(sku, price, stock=stock, cap=cap, floor=floor)
+
+    @rule(sku=skus, delta=st.integers(-4, 4))
+    def restock(self, sku: str, delta: int) -> None:
+        real = self._run(self.sale.catalog.restock(SHOW, CREATOR, sku, delta, idempotency_key=self.new_key()))
+        self.agree("ok" if isinstance(real, Restocked) else real, self.model.restock(self.ts, sku, delta))
+
+    @rule(
+        sku=skus,
+        price=prices,
+        window_s=st.sampled_from(((0, 5), (0, 150), (5, 20))),
+        limits=st.tuples(small, small),
+    )
+    def start_flash(
+        self, sku: str, price: int, window_s: tuple[int, int], limits: tuple[int | None, int | None]
+    ) -> None:
+        self.announce(sku, price, window_s, limits)
+
+    @precondition(lambda self: self.model.flashes)
+    @rule(pick=st.integers(0, 10))
+    def stop_flash(self, pick: int) -> None:
+        flash_id = list(self.model.flashes)[pick % len(self.model.flashes)]
+        real = self._run(self.sale.catalog.stop_flash(SHOW, CREATOR, flash_id))
+        said = self.model.stop_flash(self.ts, flash_id)
+        self.agree("ok" if isinstance(real, FlashStopped) else real, said)
+
+    @rule(
+        who=people,
+        sku=st.sampled_from((*SKUS, "none")),
+        quantity=st.integers(1, 3),
+        seen=st.sampled_from(PRICES),
+    )
+    def hold(self, who: Principal, sku: str, quantity: int, seen: int) -> None:
+        self.place(who, self.new_key(), sku, quantity, seen)
+
+    @rule(who=people, sku=skus, quantity=st.integers(1, 3))
+    def hold_at_any_price(self, who: Principal, sku: str, quantity: int) -> None:
+        self.place(who, self.new_key(), sku, quantity, ANY_PRICE)
+
+    @rule(who=people, sku=skus)
+    def buy(self, who: Principal, sku: str) -> None:
+        key = self.new_key()
+        self.place(who, key, sku, 1, ANY_PRICE)
+        if (who.pid, key) in self.ids:
+            pick = list(self.ids).index((who.pid, key))
+            self.try_to_pay(pick, "tok_1")
+            self.book(self.pick_order(pick), 1, approved=True)
+
+    @precondition(some_hold)
+    @rule(pick=picks, who=people, quantity=st.integers(0, 3), swept=st.booleans())
+    def pay_too_late(self, pick: int, who: Principal, quantity: int, swept: bool) -> None:
+        """The money comes when the hold has expired, and perhaps somebody else has taken the units."""
+        key = self.pick_held(pick)
+        order = self.model.orders[key]
+        self.try_to_pay(list(self.ids).index(key), "tok_1")
+        self.move_clock_to_the_end_of(order)
+        if swept:
+            self.sweep()
+        if quantity:
+            self.place(who, self.new_key(), order.sku, quantity, ANY_PRICE)
+        self.book(self.pick_order(0, [key]), len(order.attempts), approved=True)
+
+    @precondition(some_hold)
+    @rule(pick=picks)
+    def pay_in_vain(self, pick: int) -> None:
+        key = self.pick_held(pick)
+        self.try_to_pay(list(self.ids).index(key), "tok_1")
+        self.book(self.pick_order(0, [key]), len(self.model.orders[key].attempts), approved=False)
+
+    @precondition(some_hold)
+    @rule(pick=picks, before=st.sampled_from((0, 1)), pay=st.booleans())
+    def act_at_the_last_moment(self, pick: int, before: int, pay: bool) -> None:
+        key = self.pick_held(pick)
+        self.move_clock_to_the_end_of(self.model.orders[key], before)
+        if pay:
+            self.try_to_pay(list(self.ids).index(key), "tok_1")
+        else:
+            self.let_go(self.pick_order(0, [key]))
+
+    @rule(sku=skus, price=prices, limits=st.tuples(small, small), who=people, units=st.integers(1, 3))
+    def flash_for_few(
+        self, sku: str, price: int, limits: tuple[int | None, int | None], who: Principal, units: int
+    ) -> None:
+        self.announce(sku, price, (0, 150), limits)
+        self.place(who, self.new_key(), sku, units, ANY_PRICE)
+
+    @precondition(some_order)
+    @rule(pick=picks, other=st.booleans())
+    def repeat_a_hold(self, pick: int, other: bool) -> None:
+        """The same key again, with the same body or another one."""
+        who, order_id, order = self.pick_order(pick)
+        key = next(key for (_, key), known in self.ids.items() if known == order_id)
+        self.place(who, key, order.sku, order.quantity + other, order.seen_price_minor)
+
+    @precondition(some_order)
+    @rule(pick=picks, token=st.sampled_from(("tok_1", "tok_2")))
+    def pay(self, pick: int, token: str) -> None:
+        self.try_to_pay(pick, token)
+
+    @precondition(lambda self: any(order.attempts for order in self.model.orders.values()))
+    @rule(pick=picks, back=st.sampled_from((0, 0, 0, 1, -1)), approved=st.booleans())
+    def settle(self, pick: int, back: int, approved: bool) -> None:
+        tried = [key for key, order in self.model.orders.items() if order.attempts]
+        picked = self.pick_order(pick, tried)
+        self.book(picked, max(1, len(picked[2].attempts) - back), approved=approved)
+
+    @precondition(some_order)
+    @rule(pick=picks)
+    def cancel(self, pick: int) -> None:
+        self.let_go(self.pick_order(pick))
+
+    @precondition(some_order)
+    @rule(pick=picks, restock=st.booleans())
+    def refund(self, pick: int, restock: bool) -> None:
+        _, order_id, order = self.pick_order(pick)
+        key = self.new_key()
+        asked = self.sale.ledger.refund(
+            SHOW, CREATOR, order_id, restock=restock, reason="r", idempotency_key=key
+        )
+        real = self._run(asked)
+        said = self.model.refund(self.ts, order, restock=restock)
+        self.agree("refund_due" if isinstance(real, RefundDue) else real, said)
+
+    @precondition(some_order)
+    @rule(pick=picks)
+    def refunded(self, pick: int) -> None:
+        _, order_id, order = self.pick_order(pick)
+        real = self._run(self.sale.ledger.refunded(SHOW, order_id))
+        assert isinstance(real, OrderState)
+        view = real.view()
+        self.model.advance(self.ts)
+        self.agree(self.seen_state(view.state, view.expires_sale_ms), self.model.refunded(order))
+
+    @invariant()
+    def agree_on_all(self) -> None:
+        self.check_all()
+
+    def teardown(self) -> None:
+        self.check_log()

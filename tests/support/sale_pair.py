@@ -1,0 +1,205 @@
+"""The model and the real scripts side by side: each step is taken by both, on a clock that the test moves.
+
+A hold that is due but not yet written is counted as expired on the real side, which is exactly what the rules
+promise.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, person
+
+from server.commerce import model
+from server.commerce.catalog import FlashSpec, FlashStarted, ProductPut, ProductSpec
+from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, Settled
+from server.commerce.pricing import price_in_force
+from server.log import reader
+from server.log.state import ProductView
+from server.store.store import Store
+from server.tokens import Principal
+
+PEOPLE = tuple(person(name) for name in ("anna", "boris", "clara"))
+AHEAD_MS = 10**9  # the store's own clock, moved so far ahead that the limit decides: the test's clock
+
+Record = dict[str, str]
+Picked = tuple[Principal, str, model.Order]
+
+
+class SalePair:
+    """See the module. `run` runs a coroutine on the loop that `store` belongs to."""
+
+    def __init__(self, run: Callable[..., Any], store: Store) -> None:
+        self._run, self.store = run, store
+        self.sale = Sale(store)
+        self.model = model.Sale(HOLD_MS, EXTENSION_MS)
+        self.ids: dict[tuple[str, str], str] = {}
+        self.ts = self.keys = 0
+
+    def open_show(self) -> None:
+        """An empty store with one live show, and the clock in the test's hand."""
+        self._run(self.store.writes.call("FLUSHALL"))
+        self._run(self.sale.start())
+        reply = self._run(self.store.reads.call("HGET", f"ls:{{{SHOW}}}:show", "last_ts"))
+        self.move_clock_to(int(reply) + 1)
+
+    def move_clock_to(self, ts: int) -> None:
+        self.ts = ts
+        self._run(self.sale.set(clock_offset_ms=AHEAD_MS, clock_limit_ms=ts))
+
+    def move_clock_to_the_end_of(self, order: model.Order, before: int = 0) -> None:
+        ahead = order.expires_sale_ms - before - self.model.sale_ms(self.ts)
+        if ahead > 0 and not self.model.frozen_since_ms:
+            self.move_clock_to(self.ts + ahead)
+
+    def put(
+        self,
+        sku: str,
+        price: int,
+        *,
+        stock: int | None = None,
+        cap: int | None = None,
+        floor: int | None = None,
+    ) -> None:
+        spec = ProductSpec(title="T", price_minor=price, stock=stock, per_viewer_max=cap, floor_minor=floor)
+        real = self._run(self.sale.catalog.put_product(SHOW, CREATOR, sku, spec))
+        said = self.model.put_product(self.ts, sku, price, stock=stock, per_viewer_max=cap, floor=floor)
+        self.agree("ok" if isinstance(real, ProductPut) else real, said)
+
+    def announce(
+        self, sku: str, price: int, window_s: tuple[int, int], limits: tuple[int | None, int | None]
+    ) -> None:
+        (in_s, for_s), (quantity, cap) = window_s, limits
+        spec = FlashSpec(
+            sku=sku,
+            price_minor=price,
+            duration_s=for_s,
+            starts_in_s=in_s,
+            quantity=quantity,
+            per_viewer_max=cap,
+        )
+        real = self._run(self.sale.catalog.flash(SHOW, CREATOR, spec))
+        flash_id = self.flash_of(sku) if isinstance(real, FlashStarted) else "none"
+        terms = model.FlashTerms(sku, quantity, cap)
+        said = self.model.start_flash(
+            self.ts, terms, flash_id=flash_id, price=price, in_ms=in_s * 1000, for_ms=for_s * 1000
+        )
+        self.agree("ok" if isinstance(real, FlashStarted) else real, said)
+
+    def place(self, who: Principal, key: str, sku: str, quantity: int, seen: int) -> None:
+        real = self._run(self.sale.ledger.hold(SHOW, who, sku, quantity, seen, idempotency_key=key))
+        said = self.model.hold(self.ts, who.pid, key, sku=sku, quantity=quantity, seen=seen)
+        if isinstance(real, Placed):
+            view = real.order.view()
+            self.agree(self.seen_state(view.state, view.expires_sale_ms), said)
+            order = self.model.orders[who.pid, key]
+            assert (view.unit_price_minor, view.lines[0].price_version, view.lines[0].flash) == order.price
+            self.ids[who.pid, key] = view.id
+        else:
+            self.agree(real, said)
+
+    def try_to_pay(self, pick: int, token: str) -> None:
+        who, order_id, order = self.pick_order(pick)
+        real = self._run(self.sale.ledger.begin_payment(SHOW, who, order_id, token))
+        said = self.model.begin_payment(self.ts, order, token)
+        if isinstance(real, Attempt):
+            assert real.number == len(order.attempts)
+        paid = "paid" if isinstance(real, AlreadyPaid) else real
+        self.agree("paying" if isinstance(real, Attempt) else paid, said)
+
+    def book(self, picked: Picked, number: int, *, approved: bool) -> None:
+        _, order_id, order = picked
+        real = self._run(self.sale.ledger.settle(SHOW, order_id, number, approved=approved))
+        assert isinstance(real, Settled)
+        said = self.model.settle(self.ts, order, number, approved=approved)
+        state = "surplus" if real.surplus else self.seen_state(real.state, real.order.view().expires_sale_ms)
+        self.agree(state, said)
+
+    def let_go(self, picked: Picked) -> None:
+        who, order_id, order = picked
+        real = self._run(self.sale.ledger.cancel(SHOW, who, order_id))
+        said = self.model.cancel(self.ts, order)
+        self.agree("cancelled" if isinstance(real, OrderState) else real, said)
+
+    def agree(self, real: object, said: object) -> None:
+        assert real == said
+
+    def pick_order(self, pick: int, among: list[tuple[str, str]] | None = None) -> Picked:
+        keys = among or list(self.ids)
+        pid, key = keys[pick % len(keys)]
+        who = next(person for person in PEOPLE if person.pid == pid)
+        return who, self.ids[pid, key], self.model.orders[pid, key]
+
+    def pick_held(self, pick: int) -> tuple[str, str]:
+        held = [key for key in self.ids if self.model.orders[key].state == "held"]
+        return held[pick % len(held)]
+
+    def seen_state(self, state: str, expires_sale_ms: int | None) -> str:
+        """A recorded state as everybody has to see it: what is due has expired."""
+        is_due = expires_sale_ms is not None and expires_sale_ms <= self.model.sale_ms(self.ts)
+        return "expired" if state in model.HOLDING and is_due else state
+
+    def new_key(self) -> str:
+        self.keys += 1
+        return f"new-{self.keys}"
+
+    def flash_of(self, sku: str) -> str:
+        return self._run(self.store.reads.call("HGET", f"ls:{{{SHOW}}}:p:{sku}", "flash_id")).decode()
+
+    def read(self, *keys: str) -> list[Record]:
+        """Hashes of the show, all in one round trip."""
+
+        async def ask() -> list[Any]:
+            return await asyncio.gather(
+                *(self.store.reads.call("HGETALL", f"ls:{{{SHOW}}}:{key}") for key in keys)
+            )
+
+        flats = self._run(ask())
+        return [{flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)} for flat in flats]
+
+    def due_among(self, records: list[Record]) -> list[Record]:
+        """Recorded orders that are due and not yet written off."""
+        return [o for o in records if o["state"] != self.seen_state(o["state"], int(o["expires"]))]
+
+    def check_all(self) -> None:
+        """Both sides show the same: orders, stock, caps, quotas, prices in force."""
+        self.model.advance(self.ts)
+        records = self.read(*(f"o:{order_id}" for order_id in self.ids.values()))
+        for key, record in zip(self.ids, records, strict=True):
+            order = self.model.orders[key]
+            assert self.seen_state(record["state"], int(record["expires"])) == order.state
+            assert int(record["expires"]) == order.expires_sale_ms
+        due = self.due_among(records)
+        snapshot = self._run(reader.snapshot(self.store, SHOW))
+        for view in snapshot.products:
+            self.product_agrees(view, [o for o in due if o["sku"] == view.sku])
+        flashes = self.read(*(f"f:{flash}" for flash in self.model.flashes))
+        for flash, record in zip(self.model.flashes, flashes, strict=True):
+            free = sum(int(o["quantity"]) for o in due if o["flash"] == flash)
+            assert int(record["used"]) - free == self.model.flash_bought(flash)
+
+    def product_agrees(self, view: ProductView, due: list[Record]) -> None:
+        product, sku = self.model.products[view.sku], view.sku
+        assert view.left is not None
+        assert view.held is not None
+        free = sum(int(o["quantity"]) for o in due)
+        stock = (self.model.left(sku), self.model.held(sku), self.model.sold(sku))
+        assert (view.left + free, view.held - free, view.sold) == stock
+        assert min(stock) >= 0
+        (bought,) = self.read(f"bought:{sku}")
+        for who in PEOPLE:
+            mine = sum(int(o["quantity"]) for o in due if o["pid"] == who.pid)
+            assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
+        flash, now = product.flash, self.model.sale_ms(self.ts)
+        expected = price_in_force(product.list_price_minor, product.version, flash, now)
+        assert (view.price_minor, view.price_version) == expected[:2]
+        assert (view.flash.id if view.flash else None) == (flash.id if flash else None)
+
+    def check_log(self) -> None:
+        """The log is contiguous, chains its public entries, and its time never runs back."""
+        entries = self._run(reader.entries(self.store, SHOW, 0, 10_000))
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        public = [entry for entry in entries if entry.audience == "public"]
+        assert [entry.prev_public for entry in public] == [0, *(entry.seq for entry in public)][:-1]
+        times = [entry.ts for entry in entries]
+        assert times == sorted(times)
