@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from pylibsrtp import Policy
 
+from media.transport.farewell import Farewell, prepare
+
 MTU = 1200
 """Largest DTLS datagram in bytes: fits any path that carries WebRTC media."""
 
@@ -114,9 +116,11 @@ class DtlsEndpoint:
         self.role = role
         self.state = State.CONNECTING
         self.failure = ""
+        self.settled = False
         self.keys: SrtpKeys | None = None
         self._expected = expected
-        self._ssl = SSL.Connection(context.ssl, None)
+        self._farewell: Farewell | None = None
+        self._ssl: SSL.Connection | None = SSL.Connection(context.ssl, None)
         self._ssl.set_ciphertext_mtu(MTU)
         if role is Role.PASSIVE:
             self._ssl.set_accept_state()
@@ -125,85 +129,95 @@ class DtlsEndpoint:
 
     def start(self) -> list[bytes]:
         """Begin; the ACTIVE role's ClientHello is in what comes back."""
-        if self.role is Role.ACTIVE:
-            self._handshake()
-        return self._outgoing()
+        if self._ssl is None or self.role is not Role.ACTIVE:
+            return []
+        self._handshake(self._ssl)
+        return _outgoing(self._ssl)
 
     def receive(self, datagram: bytes) -> list[bytes]:
         """Take one datagram; returns the datagrams to send. Bad records are dropped (RFC 6347 §4.1.2.7)."""
         if self.state in (State.CLOSED, State.FAILED):
             return []
+        if self._ssl is None:
+            if self._farewell is not None and self._farewell.ends(datagram):
+                self.state = State.CLOSED
+            return []
         self._ssl.bio_write(datagram)
         if self.state is State.CONNECTING:
-            self._handshake()
+            self._handshake(self._ssl)
         if self.state is State.CONNECTED:
-            self._read_alerts()
-        return self._outgoing()
+            self._read_alerts(self._ssl)
+        return _outgoing(self._ssl)
+
+    def settle(self) -> None:
+        """The peer has shown that it has the keys, so no flight of ours is missing: drop OpenSSL's part."""
+        if self._ssl is None or self.settled or self.state is not State.CONNECTED:
+            return
+        self.settled = True
+        self._farewell = prepare(self._ssl, client=self.role is Role.ACTIVE)
+        if self._farewell is not None:
+            self._ssl = None
 
     def timeout_s(self) -> float | None:
         """Seconds until `handle_timeout` is due, or None while nothing waits for an answer."""
-        if self.state is not State.CONNECTING:
+        if self._ssl is None or self.state is not State.CONNECTING:
             return None
         return self._ssl.DTLSv1_get_timeout()
 
     def handle_timeout(self) -> list[bytes]:
         """Retransmit the last flight if its timer ran out; after too many tries the state is FAILED."""
-        if self.state is not State.CONNECTING:
+        if self._ssl is None or self.state is not State.CONNECTING:
             return []
         try:
             self._ssl.DTLSv1_handle_timeout()
         except SSL.Error:
             self._fail("no answer to the handshake")
-        return self._outgoing()
+        return _outgoing(self._ssl)
 
     def close(self) -> list[bytes]:
         """The close_notify alert, if there is anything to close."""
-        if self.state is not State.CONNECTED:
-            self.state = State.CLOSED
+        was, self.state = self.state, State.CLOSED
+        if was is not State.CONNECTED:
             return []
-        self.state = State.CLOSED
+        if self._farewell is not None:
+            return [self._farewell.goodbye]
+        if self._ssl is None:
+            return []
         try:
             self._ssl.shutdown()
         except SSL.Error:
             return []
-        return self._outgoing()
+        return _outgoing(self._ssl)
 
-    def _handshake(self) -> None:
+    def _handshake(self, connection: SSL.Connection) -> None:
         try:
-            self._ssl.do_handshake()
+            connection.do_handshake()
         except SSL.WantReadError:
             return
         except SSL.Error as error:
             self._fail(f"handshake refused: {_reason(error)}")
             return
-        self._finish()
+        self._finish(connection)
 
-    def _finish(self) -> None:
-        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+    def _finish(self, connection: SSL.Connection) -> None:
+        certificate = connection.get_peer_certificate(as_cryptography=True)
         if certificate is None or not any(_matches(certificate, want) for want in self._expected):
             self._fail("certificate does not match the fingerprint")
             return
-        name = self._ssl.get_selected_srtp_profile()
+        name = connection.get_selected_srtp_profile()
         profile = next((profile for profile in PROFILES if profile.openssl_name == name), None)
         if profile is None:
             self._fail("no common SRTP profile")
             return
-        client, server = self._export(profile)
+        client, server = _export(connection, profile)
         passive = self.role is Role.PASSIVE
         self.keys = SrtpKeys(profile, client if passive else server, server if passive else client)
         self.state = State.CONNECTED
 
-    def _export(self, profile: SrtpProfile) -> tuple[bytes, bytes]:
-        """Client's and server's master key and salt (RFC 5764 §4.2: keys first, then salts)."""
-        key, salt = profile.key_length, profile.salt_length
-        material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
-        salts = material[2 * key :]
-        return material[:key] + salts[:salt], material[key : 2 * key] + salts[salt:]
-
-    def _read_alerts(self) -> None:
+    def _read_alerts(self, connection: SSL.Connection) -> None:
         """After the handshake only alerts matter: there are no data channels, application data is dropped."""
         try:
-            while self._ssl.recv(2048):
+            while connection.recv(2048):
                 pass
         except SSL.WantReadError:
             return
@@ -215,22 +229,31 @@ class DtlsEndpoint:
     def _fail(self, why: str) -> None:
         self.state, self.failure, self.keys = State.FAILED, why, None
 
-    def _outgoing(self) -> list[bytes]:
-        """What OpenSSL wrote, cut between records so that no record straddles two datagrams."""
-        try:
-            flight = self._ssl.bio_read(65536)
-        except SSL.WantReadError:
-            return []
-        datagrams: list[bytes] = []
-        start = offset = 0
-        while offset < len(flight):
-            end = offset + _RECORD_HEADER_LENGTH + int.from_bytes(flight[offset + 11 : offset + 13], "big")
-            if end - start > MTU and offset > start:
-                datagrams.append(flight[start:offset])
-                start = offset
-            offset = end
-        datagrams.append(flight[start:])
-        return datagrams
+
+def _export(connection: SSL.Connection, profile: SrtpProfile) -> tuple[bytes, bytes]:
+    """Client's and server's master key and salt (RFC 5764 §4.2: keys first, then salts)."""
+    key, salt = profile.key_length, profile.salt_length
+    material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
+    salts = material[2 * key :]
+    return material[:key] + salts[:salt], material[key : 2 * key] + salts[salt:]
+
+
+def _outgoing(connection: SSL.Connection) -> list[bytes]:
+    """What OpenSSL wrote, cut between records so that no record straddles two datagrams."""
+    try:
+        flight = connection.bio_read(65536)
+    except SSL.WantReadError:
+        return []
+    datagrams: list[bytes] = []
+    start = offset = 0
+    while offset < len(flight):
+        end = offset + _RECORD_HEADER_LENGTH + int.from_bytes(flight[offset + 11 : offset + 13], "big")
+        if end - start > MTU and offset > start:
+            datagrams.append(flight[start:offset])
+            start = offset
+        offset = end
+    datagrams.append(flight[start:])
+    return datagrams
 
 
 def _accept_any(*_: object) -> bool:

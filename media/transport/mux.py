@@ -195,6 +195,9 @@ class Mux:
                 self._owner.on_rtp(peer, inbound.unprotect(data), now)
         except SrtpError:
             self.counters["srtp_refused"] += 1
+            return
+        if not peer.dtls.settled:
+            peer.dtls.settle()
 
     # --- DTLS ---------------------------------------------------------------------------------------------
 

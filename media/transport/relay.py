@@ -194,6 +194,7 @@ class Relay:
                 "show": show,
                 "publication": stage.publication,
                 "pid": stage.published_by,
+                "state": stage.state,
                 "d_ms": stage.delay_ms,
             }
             for show, stage in self._stages.live(monotonic())

@@ -150,6 +150,41 @@ def test_close_notify_closes_the_other_end(ours: DtlsContext, theirs: DtlsContex
     assert passive.receive(b"\x16anything") == []
 
 
+@pytest.mark.parametrize("settled_role", [Role.PASSIVE, Role.ACTIVE])
+def test_a_settled_endpoint_still_says_and_understands_goodbye(
+    ours: DtlsContext, theirs: DtlsContext, settled_role: Role
+) -> None:
+    """Its OpenSSL connection is gone; the other end is plain OpenSSL."""
+    for settled_closes in (True, False):
+        passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+        active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+        run(passive, active)
+        settled, plain = (passive, active) if settled_role is Role.PASSIVE else (active, passive)
+        settled.settle()
+        assert settled.receive(b"\x16\xfe\xfd" + bytes(60)) == []
+        closing, other = (settled, plain) if settled_closes else (plain, settled)
+        datagrams = closing.close()
+        assert len(datagrams) == 1
+        forged = datagrams[0][:-1] + bytes([datagrams[0][-1] ^ 1])
+        other.receive(forged)
+        other.receive(datagrams[0][:20])
+        assert other.state is State.CONNECTED
+        other.receive(datagrams[0])
+        assert other.state is State.CLOSED
+
+
+def test_a_cipher_without_gcm_keeps_its_connection(ours: DtlsContext) -> None:
+    theirs = DtlsContext()
+    theirs.ssl.set_cipher_list(b"ECDHE-ECDSA-CHACHA20-POLY1305")
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    run(passive, active)
+    passive.settle()
+    for datagram in active.close():
+        passive.receive(datagram)
+    assert passive.state is State.CLOSED
+
+
 def test_a_lost_flight_has_a_timer(ours: DtlsContext, theirs: DtlsContext) -> None:
     active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
     assert active.start()
