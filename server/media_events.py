@@ -11,7 +11,7 @@ import msgspec
 
 AWAY_AFTER_S: Final = 2.0
 REASSERT_S: Final = 5.0
-"""How often "the host is there" is said again: a worker that heard otherwise may die before it corrects it."""
+"""How often "the host is there" is said again: who heard otherwise may die before correcting it."""
 
 State = Literal["up", "away", "down"]
 
@@ -37,6 +37,7 @@ class ClockEvent(msgspec.Struct, tag="clock", tag_field="type"):
     publication: str
     rtp_timestamp: int
     server_ms: float
+    d_ms: float | None = None
 
 
 class StateEvent(msgspec.Struct, tag="state", tag_field="type"):
@@ -118,6 +119,12 @@ class Publications:
             for show in missing
             if self._end(self.by_show[show], worker, self.by_show[show].publication, now)
         ]
+
+    def measure(self, clock: ClockEvent) -> None:
+        """Take the D that a clock event carries."""
+        known = self.by_show.get(clock.show)
+        if known is not None and known.publication == clock.publication and clock.d_ms is not None:
+            known.d_ms = clock.d_ms
 
     def lose(self, worker: int, now: float) -> None:
         """Note that ``worker`` cannot be heard: what it published is missing until it is heard of again."""

@@ -175,6 +175,7 @@ class MediaLink:
             return
         match event:
             case ClockEvent():
+                self.publications.measure(event)
                 self._viewers.on_clock(
                     event.show, event.publication, event.rtp_timestamp, round(event.server_ms)
                 )
