@@ -1,333 +1,279 @@
 """Publishers (local and remote) × subscribers: who gets which packets. Sans-I/O, as aioquic and h11 are.
 
-Bytes and times go in (`receive_rtp`, `receive_rtcp`, `add_*`, `handle_deadline`), requests come out (`drain`). The
-caller owns sockets, keys and the only timer:
+Bytes and times go in (`receive_rtp`, `receive_rtcp`, `add_*`, `handle_deadline`), requests come out
+(`drain`). The caller owns sockets, keys and the only timer:
 
     router.receive_rtp(peer, packet, now)
     for request in router.drain(): ...          # after every call, in order
     timer.at(router.next_deadline())            # then router.handle_deadline(now)
 
-`now` is monotonic seconds and never runs back. All packets are plain: SRTP was removed before and is added after.
+`now` is monotonic seconds and never runs back. All packets are plain: SRTP was removed before and is
+added after.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-from media.kernel import Target
-
-PeerId = int
-"""A connected peer: the slot number that `Fanout.add_slot` gave it."""
-
-
-class Kind(StrEnum):
-    """What a track carries."""
-
-    AUDIO = "audio"
-    VIDEO = "video"
-
-
-# --- what goes in ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """A negotiated codec. `name` is the SDP encoding name in lower case (`h264`, `vp8`, `opus`)."""
-
-    name: str
-    clock_rate: int
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingTrack:
-    """One media section of a publisher as negotiated: how to recognise its packets and what feedback it takes.
-
-    `ssrcs` and `rtx` may be empty when the SDP names none: packets are then told apart by MID, else by payload type.
-    """
-
-    kind: Kind
-    mid: str
-    codecs: Mapping[int, Codec]
-    """Payload type → codec, without RTX, RED and FEC."""
-    rtx: Mapping[int, int] = field(default_factory=dict[int, int])
-    """RTX payload type → payload type that it repairs (`apt`, RFC 4588)."""
-    ssrcs: tuple[int, ...] = ()
-    """Media SSRCs that the SDP names for this section."""
-    rtx_ssrcs: Mapping[int, int] = field(default_factory=dict[int, int])
-    """RTX SSRC → media SSRC (`a=ssrc-group:FID`)."""
-    rids: tuple[str, ...] = ()
-    """Simulcast layers in the order of `a=simulcast`; empty: one layer with rid ''."""
-    nack: bool = False
-    pli: bool = False
-    fir: bool = False
-    remb: bool = False
-    transport_cc: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ExtensionIds:
-    """Negotiated header extension ids of a publisher (RFC 8285), 0 where absent."""
-
-    mid: int = 0
-    rid: int = 0
-    repaired_rid: int = 0
-    transport_cc: int = 0
-    abs_capture_time: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherConfig:
-    """A publisher whose DTLS handshake is done. `remote`: the packets come from this show's home worker and are
-    already on the outgoing timeline; no RTCP goes back, keyframes are asked for with `RequestKeyframe`.
-    """
-
-    show: str
-    publication: str
-    tracks: tuple[IncomingTrack, ...]
-    extensions: ExtensionIds = ExtensionIds()
-    remote: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingTrack:
-    """One media section of a subscriber as answered. It keeps `ssrc` for its whole life, whoever publishes."""
-
-    kind: Kind
-    ssrc: int
-    payload_types: Mapping[str, int]
-    """Codec name → payload type. A publisher's codec that is not here is not sent to this subscriber."""
-    rtx_ssrc: int = 0
-    """0: RTX was not negotiated, retransmissions are byte-identical."""
-    rtx_payload_types: Mapping[str, int] = field(default_factory=dict[str, int])
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriberConfig:
-    """A subscriber whose DTLS handshake is done. `cname` is the one that its SDP answer names."""
-
-    show: str
-    tracks: tuple[OutgoingTrack, ...]
-    cname: str = "vendue"
-
-
-# --- what comes out -------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class SendBurst:
-    """`Fanout.send(packets, targets)`: one frame to everybody on this layer."""
-
-    packets: list[bytes]
-    targets: list[Target]
-
-
-@dataclass(slots=True)
-class SendTo:
-    """`Fanout.send_to(peer, packets)`: a retransmission or a slice of a paced replay for one peer."""
-
-    peer: PeerId
-    packets: list[bytes]
-
-
-@dataclass(slots=True)
-class SendRtcp:
-    """`Fanout.send_rtcp(peer, packet)`: a compound RTCP packet for a publisher or a subscriber."""
-
-    peer: PeerId
-    packet: bytes
-
-
-@dataclass(slots=True)
-class ForwardPlain:
-    """One frame of plain prepared packets for a sink (another media worker, the recorder)."""
-
-    peer: PeerId
-    kind: Kind
-    rid: str
-    codec: str
-    packets: list[bytes]
-
-
-@dataclass(slots=True)
-class RequestKeyframe:
-    """Ask the home worker of a remote publisher for a keyframe (a local one gets a PLI in `SendRtcp`)."""
-
-    peer: PeerId
-    rid: str
-
-
-@dataclass(slots=True)
-class ClockMapping:
-    """Video `rtp_timestamp` on the outgoing timeline is server time `server_ms`, for every viewer of the show.
-
-    Once a second and at each change. `delay_ms` is FRAMELOCK's D in server time (`at_ms = press + D`), None until the
-    publisher's sender reports are known. Only sent once `set_clock` has been called.
-    """
-
-    show: str
-    publication: str
-    rtp_timestamp: int
-    server_ms: float
-    delay_ms: float | None
-
-
-@dataclass(slots=True)
-class PublisherUp:
-    """The first packet of a publication has come."""
-
-    show: str
-    publication: str
-
-
-@dataclass(slots=True)
-class PublisherAway:
-    """Nothing has come from the publisher for 2 s, or it was removed. Viewers are kept."""
-
-    show: str
-    publication: str
-
-
-@dataclass(slots=True)
-class PublisherBack:
-    """Packets again after `PublisherAway` (`publication` is the returning one)."""
-
-    show: str
-    publication: str
-
-
-@dataclass(slots=True)
-class PublisherDown:
-    """Away for 30 s: the publication is over, its timeline is forgotten. Subscribers stay and wait."""
-
-    show: str
-    publication: str
-
-
-Request = (
-    SendBurst
-    | SendTo
-    | SendRtcp
-    | ForwardPlain
-    | RequestKeyframe
-    | ClockMapping
-    | PublisherUp
-    | PublisherAway
-    | PublisherBack
-    | PublisherDown
+from media.errors import ParseError
+from media.forward.model import (
+    Codec,
+    ExtensionIds,
+    IncomingTrack,
+    Kind,
+    LayerHealth,
+    OutgoingTrack,
+    PeerId,
+    PublisherConfig,
+    PublisherHealth,
+    ShowHealth,
+    SubscriberConfig,
+    ViewersHealth,
 )
+from media.forward.requests import (
+    ClockMapping,
+    ForwardPlain,
+    PublisherAway,
+    PublisherBack,
+    PublisherDown,
+    PublisherUp,
+    Request,
+    RequestKeyframe,
+    SendBurst,
+    SendRtcp,
+    SendTo,
+)
+from media.forward.show import Show
+from media.forward.stats import TokenBucket
+from media.forward.wallclock import WallClock
+from media.rtp import rtcp
+
+__all__ = [
+    "ClockMapping",
+    "Codec",
+    "ExtensionIds",
+    "ForwardPlain",
+    "IncomingTrack",
+    "Kind",
+    "LayerHealth",
+    "OutgoingTrack",
+    "PeerId",
+    "PublisherAway",
+    "PublisherBack",
+    "PublisherConfig",
+    "PublisherDown",
+    "PublisherHealth",
+    "PublisherUp",
+    "Request",
+    "RequestKeyframe",
+    "Router",
+    "SendBurst",
+    "SendRtcp",
+    "SendTo",
+    "ShowHealth",
+    "SubscriberConfig",
+    "ViewersHealth",
+]
+
+RTCP_RATE_PER_S = 200
+RTCP_BURST = 400
+"""Compounds a peer may send; a viewer under heavy loss sends about 50 a second. More are dropped."""
 
 
-# --- health ---------------------------------------------------------------------------------------------------
+class _Peer:
+    """Where a peer belongs, and how much RTCP it may still send."""
 
+    __slots__ = ("bucket", "show")
 
-@dataclass(frozen=True, slots=True)
-class LayerHealth:
-    """A layer as the contract's health JSON shows it; sizes are None until a keyframe has told them."""
-
-    rid: str
-    width: int | None
-    height: int | None
-    bitrate_bps: int
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherHealth:
-    """The publisher's half of the contract's health JSON."""
-
-    bitrate_bps: int
-    loss: float
-    rtt_ms: float | None
-    fps: float
-    keyframe_interval_ms: float | None
-    codec: str
-    layers: tuple[LayerHealth, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ViewersHealth:
-    """The viewers' half: medians over the subscribers that have reported."""
-
-    count: int
-    rtt_ms_p50: float | None
-    loss_p50: float | None
-    layers: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ShowHealth:
-    """`publisher` is None while nobody publishes."""
-
-    publisher: PublisherHealth | None
-    viewers: ViewersHealth
+    def __init__(self, show: Show) -> None:
+        self.show = show
+        self.bucket = TokenBucket(RTCP_RATE_PER_S, RTCP_BURST)
 
 
 class Router:
     """All shows of one media worker. Not thread-safe; see the module for how to drive it."""
 
     def __init__(self, random_u32: Callable[[], int]) -> None:
-        """`random_u32` gives first sequence numbers and timestamps (`secrets.randbits(32)`; seeded in tests)."""
-        raise NotImplementedError
+        """`random_u32` gives first sequence numbers and timestamps (`secrets.randbits(32)`; seeded in
+        tests).
+        """
+        self._random_u32 = random_u32
+        self._shows: dict[str, Show] = {}
+        self._peers: dict[PeerId, _Peer] = {}
+        self._clock = WallClock()
+        self._counters: Counter[str] = Counter()
+        self._requests: list[Request] = []
+        self._deadline: float | None = None
+
+    # --- peers --------------------------------------------------------------------------------------
 
     def add_publisher(self, peer: PeerId, config: PublisherConfig, now: float) -> PeerId | None:
-        """Take the publisher of a show; returns the peer that it replaces, which the caller should close.
+        """Take the publisher of a show; returns the peer that it replaces, which the caller should close
+        (and need not remove).
 
-        Its media continues the outgoing SSRCs, sequence numbers and timeline of the show's last publisher if that one
-        was there within the last 30 s.
+        Its media continues the outgoing SSRCs, sequence numbers and timeline of the show's last publisher
+        if that one was there within the last 30 s.
         """
-        raise NotImplementedError
+        show = self._show(config.show)
+        replaced = show.publish(peer, config, now)
+        if replaced is not None:
+            self._peers.pop(replaced, None)
+        self._peers[peer] = _Peer(show)
+        return replaced
 
     def add_subscriber(self, peer: PeerId, config: SubscriberConfig, now: float) -> None:
-        """Start sending to a subscriber: the GOP so far when its keyframe is young, else from the next keyframe."""
-        raise NotImplementedError
+        """Start sending to a subscriber: the GOP so far when its keyframe is young, else from the next
+        keyframe. It may come before the publisher.
+        """
+        show = self._show(config.show)
+        self._peers[peer] = _Peer(show)
+        show.subscribe(peer, config, now)
 
     def add_sink(self, peer: PeerId, show: str, now: float) -> None:
         """Give every prepared frame of the show to a plain consumer as `ForwardPlain`."""
-        raise NotImplementedError
+        found = self._show(show)
+        self._peers[peer] = _Peer(found)
+        found.sinks.add(peer)
+        self.request_keyframe(show, "", now)
 
     def remove_peer(self, peer: PeerId, now: float) -> None:
         """A publisher, subscriber or sink has gone. Unknown peers are ignored."""
-        raise NotImplementedError
+        known = self._peers.pop(peer, None)
+        if known is None:
+            return
+        if known.show.publisher == peer:
+            known.show.unpublish(now)
+        known.show.leave(peer)
+        self._forget(known.show)
 
     def remove_show(self, show: str, now: float) -> list[PeerId]:
         """Forget a show; returns its peers, which the caller should close."""
-        raise NotImplementedError
+        del now
+        found = self._shows.pop(show, None)
+        peers = [peer for peer, known in self._peers.items() if known.show is found]
+        for peer in peers:
+            del self._peers[peer]
+        return peers
+
+    def _show(self, name: str) -> Show:
+        show = self._shows.get(name)
+        if show is None:
+            show = self._shows[name] = Show(
+                name,
+                random_u32=self._random_u32,
+                clock=self._clock,
+                counters=self._counters,
+                emit=self._emit,
+                wake=self._wake,
+            )
+        return show
+
+    def _forget(self, show: Show) -> None:
+        if show.forgotten and self._shows.get(show.name) is show:
+            del self._shows[show.name]
+
+    def _emit(self, request: Request) -> None:
+        self._requests.append(request)
+
+    def _wake(self, at: float) -> None:
+        if self._deadline is None or at < self._deadline:
+            self._deadline = at
+
+    # --- packets ------------------------------------------------------------------------------------
 
     def receive_rtp(self, peer: PeerId, packet: bytes, now: float) -> None:
-        """A plain RTP packet from a publisher. Junk and packets of unknown streams are counted and dropped."""
-        raise NotImplementedError
+        """A plain RTP packet from a publisher. Junk and packets of unknown streams are counted and
+        dropped.
+        """
+        known = self._peers.get(peer)
+        if known is None or known.show.publisher != peer:
+            self._counters["rtp_not_a_publisher"] += 1
+            return
+        try:
+            known.show.receive_rtp(packet, now)
+        except ParseError:
+            self._counters["rtp_junk"] += 1
+
+    def receive_plain(self, peer: PeerId, frame: ForwardPlain, now: float) -> None:
+        """A frame from the home worker of a remote publisher (its `ForwardPlain`)."""
+        known = self._peers.get(peer)
+        if known is None or known.show.publisher != peer:
+            self._counters["rtp_not_a_publisher"] += 1
+            return
+        try:
+            known.show.receive_plain(frame, now)
+        except ParseError:
+            self._counters["rtp_junk"] += 1
 
     def receive_rtcp(self, peer: PeerId, packet: bytes, now: float) -> None:
         """A plain compound RTCP packet from any peer. Junk is counted and dropped."""
-        raise NotImplementedError
+        known = self._peers.get(peer)
+        if known is None:
+            return
+        if not known.bucket.take(now):
+            self._counters["rtcp_limit"] += 1
+            return
+        try:
+            packets = rtcp.parse(packet)
+        except ParseError:
+            self._counters["rtcp_junk"] += 1
+            return
+        known.show.receive_rtcp(peer, packets, now)
 
     def request_keyframe(self, show: str, rid: str, now: float) -> None:
-        """A remote worker wants a keyframe (its `RequestKeyframe`)."""
-        raise NotImplementedError
+        """A sink wants a keyframe (a remote worker's `RequestKeyframe`). An unknown show is ignored."""
+        del now
+        found = self._shows.get(show)
+        if found is not None:
+            found.request_keyframe(rid)
+
+    # --- settings and time --------------------------------------------------------------------------
 
     def set_clock(self, server_minus_monotonic_ms: float, now: float) -> None:
         """Server time minus monotonic time, from the web worker once a second."""
-        raise NotImplementedError
+        del now
+        self._clock.set(server_minus_monotonic_ms)
 
     def set_blanked(self, show: str, *, blanked: bool, now: float) -> None:
-        """Stop or resume the show's video; audio goes on. Remembered for shows that nobody publishes yet."""
-        raise NotImplementedError
+        """Stop or resume the show's video; audio goes on. Remembered for shows that nobody publishes
+        yet.
+        """
+        del now
+        found = self._show(show)
+        found.blank(blanked=blanked)
+        self._forget(found)
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` wants to be called, None when there is nothing to do."""
-        raise NotImplementedError
+        return self._deadline
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due: flush frames, feedback, reports, retries, away and down."""
-        raise NotImplementedError
+        self._deadline = None
+        for show in list(self._shows.values()):
+            if show.deadline is None:
+                continue
+            if show.deadline <= now:
+                show.handle(now)
+                self._forget(show)
+            else:
+                self._wake(show.deadline)
 
     def drain(self) -> list[Request]:
         """The requests since the last call, oldest first. The caller owns the list."""
-        raise NotImplementedError
+        requests = self._requests
+        self._requests = []
+        return requests
+
+    # --- what is going on ---------------------------------------------------------------------------
 
     def health(self, show: str, now: float) -> ShowHealth:
-        """What the contract's health JSON says about a show (one that is unknown here: no publisher, no viewers)."""
-        raise NotImplementedError
+        """What the contract's health JSON says about a show (one that is unknown here: no publisher, no
+        viewers).
+        """
+        del now
+        found = self._shows.get(show)
+        return ShowHealth(None, ViewersHealth(0, None, None, {})) if found is None else found.health()
 
     def counters(self) -> Mapping[str, int]:
-        """Totals for the metrics endpoint: names → counts (junk, limits reached, NACKs, retransmissions, …)."""
-        raise NotImplementedError
+        """Totals for the metrics endpoint: names → counts (junk, limits, NACKs, retransmissions, …)."""
+        return dict(self._counters)

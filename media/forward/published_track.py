@@ -1,0 +1,238 @@
+"""A layer of a published track: from the publisher's packets to frames on the show's own numbering.
+
+The layer gives every packet a *track sequence* that only grows, whoever publishes: a new source, or the
+end of a blanking, goes on after the last number. Prepared packets (12-byte header, track sequence, outgoing
+timestamp) are cached once and sent by frame.
+"""
+
+from collections.abc import Callable
+
+from media.forward.audience import Audience
+from media.forward.cache import PacketCache
+from media.forward.keyframes import KeyframeRequests
+from media.forward.model import Codec, Kind
+from media.forward.nack import NackGenerator
+from media.forward.numbering import Numbering
+from media.forward.requests import Request
+from media.forward.stats import Rate
+from media.forward.subscription import Subscription
+from media.forward.timeline import OutgoingTimeline, SourceClock
+from media.kernel import MAX_BURST_PACKETS, MAX_PACKET_BYTES
+from media.rtp import header, payloads
+from media.rtp.header import Header
+from media.rtp.sequence import unwrap16
+
+VIDEO_CACHE_PACKETS = 2048
+"""At least one second up to 2,000 packets a second (20 Mbit/s)."""
+AUDIO_CACHE_PACKETS = 256
+FRAME_WAIT_S = 0.002
+"""A frame is sent when its marker comes or this long after its first packet."""
+YOUNG_KEYFRAME_S = 1.0
+"""A join replays the GOP when its keyframe is younger: in a storm one keyframe a second is enough."""
+PAD_BYTES = 16
+"""Encoders cut a frame into packets that differ by a byte or two; padded to one size they leave as one
+GSO message.
+"""
+
+
+class PublishedLayer:
+    """One layer (rid) of a track, for the life of the show."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        rid: str,
+        timeline: OutgoingTimeline,
+        emit: Callable[[Request], None],
+        on_frame: Callable[["PublishedLayer", list[bytes]], None],
+    ) -> None:
+        video = kind is Kind.VIDEO
+        self.kind = kind
+        self.rid = rid
+        self.timeline = timeline
+        self.codec: Codec | None = None
+        self.cache = PacketCache(VIDEO_CACHE_PACKETS if video else AUDIO_CACHE_PACKETS)
+        self.audience = Audience(rid, self.cache, emit)
+        self.nack = NackGenerator()
+        self.keyframes = KeyframeRequests()
+        self.blanked = False
+        self.bitrate = Rate()
+        self.frames = Rate()
+        self.size: tuple[int, int] | None = None
+        self.keyframe_interval_s: float | None = None
+        self.duplicates = 0
+        self._on_frame = on_frame
+        self._clock: SourceClock | None = None
+        self._numbering = Numbering()
+        self.audience.sent_until = self._numbering.next
+        self._frame_ticks: int | None = None
+        self._keyframe_ticks: int | None = None
+        self._keyframe_first: int | None = None
+        self._keyframe_at = 0.0
+        self._batch: list[bytes] = []
+        self._batch_first = self._batch_end = 0
+        self._batch_entry = False
+        self.flush_at: float | None = None
+        """When the frame being collected must be sent although it is not whole."""
+
+    # --- the source ---------------------------------------------------------------------------------
+
+    def attach(self, codec: Codec, clock: SourceClock) -> None:
+        """Packets come from another source from now on: continue the numbering and the timeline."""
+        self.flush()
+        self.codec = codec
+        self.audience.codec = codec.name
+        self._clock = clock
+        self._frame_ticks = None
+        self._restart()
+
+    def detach(self) -> None:
+        """The source has gone; viewers keep what they have."""
+        self.flush()
+        self.nack.clear()
+        self._clock = None
+
+    def _restart(self) -> None:
+        self._numbering.restart()
+        self._keyframe_ticks = self._keyframe_first = None
+        self.nack.clear()
+        self.audience.interrupt()
+
+    def blank(self, *, blanked: bool) -> None:
+        """Drop what comes (true) or go on with the next keyframe (false)."""
+        if blanked == self.blanked:
+            return
+        self.flush()
+        self.blanked = blanked
+        self._restart()
+        if not blanked and self.audience.waiting:
+            self.keyframes.ask()
+
+    def join(self, subscription: Subscription, now: float) -> None:
+        """Start sending to a viewer: the GOP so far when it is young, else from the next keyframe."""
+        first = self._keyframe_first
+        if (
+            first is not None
+            and self.codec is not None
+            and subscription.accepts(self.codec.name)
+            and now - self._keyframe_at <= YOUNG_KEYFRAME_S
+            and first < self.audience.sent_until
+            and self.cache.get(first) is not None
+        ):
+            self.audience.replay(subscription, first)
+            return
+        self.audience.wait(subscription)
+        if self.kind is Kind.VIDEO and self._clock and not self.blanked and not self._batch_entry:
+            self.keyframes.ask()
+
+    def nacks_due(self, now: float) -> list[int]:
+        """Source sequence numbers to ask the publisher for again now, ascending but for a wrap."""
+        due = [self._numbering.source(sequence) for sequence in self.nack.due(now)]
+        if self.nack.gave_up:
+            self.nack.gave_up = False
+            if self.kind is Kind.VIDEO:
+                self.keyframes.ask()
+        return due
+
+    # --- packets ------------------------------------------------------------------------------------
+
+    def receive(self, packet: bytes, head: Header, now: float) -> None:
+        """A media packet of the attached source (an RTX packet unwrapped)."""
+        clock = self._clock
+        if clock is None or len(packet) > MAX_PACKET_BYTES:
+            return
+        self.bitrate.add(len(packet))
+        ticks = clock.unwrap(head.timestamp)
+        self._note_time(ticks, clock, now)
+        if self.blanked:
+            return
+        if self._numbering.jumped(head.sequence):
+            self.flush()
+            self._restart()
+        expected = self._numbering.next
+        sequence = self._numbering.number(head.sequence)
+        if sequence is None:
+            return
+        payload = packet[head.payload_start : head.payload_end]
+        timestamp = self.timeline.out(ticks)
+        prepared = header.build(0, sequence, timestamp, 0, payload, marker=head.marker)
+        if not self.cache.put(sequence, prepared):
+            self.duplicates += 1
+            return
+        if sequence >= expected:
+            self._numbering.next = sequence + 1
+            if sequence > expected:
+                self.nack.gap(expected, sequence, now)
+        else:
+            self.nack.arrived(sequence, now)
+        entry = self.kind is Kind.AUDIO or self._note_keyframe(sequence, ticks, payload, now)
+        if sequence < (self._batch_first if self._batch else self.audience.sent_until):
+            self.audience.late(prepared, sequence)
+            self._on_frame(self, [prepared])
+        else:
+            self._collect(sequence, prepared, entry=entry, last=head.marker, now=now)
+
+    def _note_time(self, ticks: int, clock: SourceClock, now: float) -> None:
+        """Keep the timeline: a frame's first packet tells when it arrived."""
+        if self._frame_ticks is not None and clock.late(ticks, self._frame_ticks):
+            return
+        jumped = clock.arrived(ticks, now * 1000)
+        if jumped or self._frame_ticks is None:
+            self.flush()
+            self.timeline.attach(ticks, clock.ticks_per_ms, now * 1000)
+        self._frame_ticks = ticks
+        self.frames.add(1)
+
+    def _note_keyframe(self, sequence: int, ticks: int, payload: bytes, now: float) -> bool:
+        """Whether a keyframe begins with this packet."""
+        codec = self.codec
+        if codec is None or not payloads.is_keyframe(codec.name, payload):
+            return False
+        if self._keyframe_ticks is not None and ticks <= self._keyframe_ticks:
+            if ticks == self._keyframe_ticks and sequence < (self._keyframe_first or 0):
+                self._keyframe_first = sequence
+            return False
+        if self._keyframe_ticks is not None:
+            self.keyframe_interval_s = now - self._keyframe_at
+        self._keyframe_ticks, self._keyframe_first, self._keyframe_at = ticks, sequence, now
+        self.size = payloads.frame_size(codec.name, payload) or self.size
+        self.keyframes.arrived()
+        return True
+
+    # --- frames -------------------------------------------------------------------------------------
+
+    def _collect(self, sequence: int, prepared: bytes, *, entry: bool, last: bool, now: float) -> None:
+        if self._batch and prepared[4:8] != self._batch[-1][4:8]:
+            self.flush()
+        if not self._batch:
+            self._batch_first = sequence
+            self.flush_at = now + FRAME_WAIT_S
+        self._batch.append(prepared)
+        self._batch_end = max(self._batch_end, sequence + 1)
+        self._batch_entry |= entry
+        if last or self.kind is Kind.AUDIO or len(self._batch) == MAX_BURST_PACKETS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the frame collected so far."""
+        self.flush_at = None
+        if not self._batch:
+            return
+        packets, self._batch = self._batch, []
+        entry, self._batch_entry = self._batch_entry, False
+        first = self._batch_first
+        if len(packets) > 1:
+            self._equalise(packets)
+        if not entry and self.audience.waiting and not self.keyframes.wanted:
+            self.keyframes.ask()
+        self.audience.frame(packets, first, self._batch_end, entry=entry)
+        self._on_frame(self, packets)
+
+    def _equalise(self, packets: list[bytes]) -> None:
+        """Pad the packets of a frame, all but its last, to one size where it takes a few bytes only."""
+        size = max(map(len, packets))
+        for index, packet in enumerate(packets[:-1]):
+            if 0 < size - len(packet) <= PAD_BYTES:
+                packets[index] = padded = header.pad(packet, size)
+                near = self._batch_end
+                self.cache.replace(unwrap16(int.from_bytes(packet[2:4]), near), padded)

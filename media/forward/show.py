@@ -1,0 +1,303 @@
+"""One show's media: at most one publisher, its two tracks, everybody who watches, and what is due when."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from media.forward import health
+from media.forward.audience import REPLAY_TICK_S
+from media.forward.egress import Egress
+from media.forward.ingress import Ingress
+from media.forward.model import Kind, PeerId, PublisherConfig, ShowHealth, SubscriberConfig
+from media.forward.presence import Presence
+from media.forward.published_track import PublishedLayer
+from media.forward.requests import (
+    ClockMapping,
+    ForwardPlain,
+    Request,
+    RequestKeyframe,
+    SendRtcp,
+    SendTo,
+)
+from media.forward.subscription import Subscription
+from media.forward.timeline import OutgoingTimeline, ms_to_ntp
+from media.forward.wallclock import WallClock
+from media.rtp.rtcp import RtcpPacket
+from media.rtp.sequence import unwrap32
+
+TICK_S = 0.05
+"""Transport feedback every 50 ms: what Chrome's estimator is tuned for."""
+REPORT_TICKS = 20
+"""Reports, statistics and the clock go out once in so many ticks, each subscriber in a tick of its own."""
+
+
+class Show:
+    """See the module. `wake(at)` tells the router that `handle(now)` wants to be called by then."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        random_u32: Callable[[], int],
+        clock: WallClock,
+        counters: Counter[str],
+        emit: Callable[[Request], None],
+        wake: Callable[[float], None],
+    ) -> None:
+        self.name = name
+        self.publisher: PeerId | None = None
+        self.publication = ""
+        self.egresses: dict[PeerId, Egress] = {}
+        self.sinks: set[PeerId] = set()
+        self.ingress: Ingress | None = None
+        self.deadline: float | None = None
+        self._random_u32 = random_u32
+        self._clock = clock
+        self._counters = counters
+        self._emit = emit
+        self._wake = wake
+        self.layers = {kind: self._new_layer(kind) for kind in Kind}
+        self._ticks = 0
+        self._tick_at: float | None = None
+        self._replay_at: float | None = None
+        self._presence = Presence(name, emit)
+        self._mapped_ms: float | None = None
+
+    def _new_layer(self, kind: Kind) -> PublishedLayer:
+        timeline = OutgoingTimeline(self._random_u32())
+        return PublishedLayer(kind, "", timeline, self._emit, self._forward)
+
+    def layer_of(self, kind: Kind, rid: str = "") -> PublishedLayer:
+        """The layer that a stream feeds and subscribers are sent. One a track today, whatever the rid."""
+        del rid
+        return self.layers[kind]
+
+    # --- peers --------------------------------------------------------------------------------------
+
+    def publish(self, peer: PeerId, config: PublisherConfig, now: float) -> PeerId | None:
+        """A publisher takes the show; returns the one that it replaces."""
+        replaced = self.publisher
+        self._detach()
+        self.publisher = peer
+        self.publication = config.publication
+        self.ingress = Ingress(config, self.layer_of, self._counters)
+        self._presence.begin(config.publication)
+        self._schedule_tick(now)
+        return replaced
+
+    def unpublish(self, now: float) -> None:
+        """The publisher has gone; its place is kept for `presence.RETURN_S`."""
+        self._detach()
+        self.publisher = None
+        self._schedule_tick(now)
+
+    def _detach(self) -> None:
+        self.ingress = None
+        for layer in self.layers.values():
+            layer.detach()
+
+    def subscribe(self, peer: PeerId, config: SubscriberConfig, now: float) -> None:
+        """A subscriber comes."""
+        subscriptions: dict[Kind, Subscription] = {}
+        for track in config.tracks:
+            if track.kind not in subscriptions:
+                subscription = Subscription(peer, track, self._random_u32(), self._random_u32())
+                subscriptions[track.kind] = subscription
+                self.layers[track.kind].join(subscription, now)
+        self.egresses[peer] = Egress(config, subscriptions, self.layer_of, self._counters)
+        if any(layer.audience.replaying for layer in self.layers.values()):
+            self._replay_at = self._replay_at or now
+        self._schedule()
+
+    def leave(self, peer: PeerId) -> None:
+        """A subscriber or sink goes; unknown peers are ignored."""
+        self.sinks.discard(peer)
+        if self.egresses.pop(peer, None) is not None:
+            for layer in self.layers.values():
+                layer.audience.leave(peer)
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether nothing would be lost with this show."""
+        return not (
+            self.egresses
+            or self.sinks
+            or self.publisher is not None
+            or self._presence.last_packet_at is not None
+            or self.layers[Kind.VIDEO].blanked
+        )
+
+    def blank(self, *, blanked: bool) -> None:
+        """Stop or resume the video."""
+        self.layers[Kind.VIDEO].blank(blanked=blanked)
+        self._schedule()
+
+    def request_keyframe(self, rid: str) -> None:
+        """A sink wants a keyframe."""
+        self.layer_of(Kind.VIDEO, rid).keyframes.ask()
+        self._schedule()
+
+    # --- packets ------------------------------------------------------------------------------------
+
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        """A packet from the publisher. Raises ParseError for junk."""
+        if self.ingress is None:
+            return
+        self.ingress.receive_rtp(packet, now)
+        self._presence.packet(now)
+        self._schedule()
+
+    def receive_plain(self, frame: ForwardPlain, now: float) -> None:
+        """A frame from the home worker (remote publisher). Raises ParseError for junk."""
+        if self.ingress is None:
+            return
+        self.ingress.receive_plain(frame, self._clock.server_offset_ms, now)
+        self._presence.packet(now)
+        self._schedule()
+
+    def receive_rtcp(self, peer: PeerId, packets: list[RtcpPacket], now: float) -> None:
+        """RTCP from the publisher or a subscriber."""
+        middle = self._clock.ntp_middle(now)
+        if peer == self.publisher and self.ingress is not None:
+            self.ingress.receive_rtcp(packets, middle, now)
+        elif (egress := self.egresses.get(peer)) is not None:
+            resend = egress.receive_rtcp(packets, middle, now)
+            if resend:
+                self._emit(SendTo(peer, resend))
+        self._schedule()
+
+    def _forward(self, layer: PublishedLayer, packets: list[bytes]) -> None:
+        """A frame for the sinks."""
+        if not self.sinks or layer.codec is None:
+            return
+        timestamp = unwrap32(int.from_bytes(packets[0][4:8]), layer.timeline.highest or 0)
+        mono_ms = layer.timeline.mono_ms(timestamp)
+        offset_ms = self._clock.server_offset_ms
+        server_ms = None if mono_ms is None or offset_ms is None else mono_ms + offset_ms
+        for peer in self.sinks:
+            self._emit(ForwardPlain(peer, layer.kind, layer.rid, layer.codec, packets, server_ms))
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def _schedule_tick(self, now: float) -> None:
+        self._tick_at = min(self._tick_at or now + TICK_S, now + TICK_S)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Recompute the deadline: the earliest of what is due."""
+        earliest = self._tick_at
+        for at in self._deadlines():
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        self.deadline = earliest
+        if earliest is not None:
+            self._wake(earliest)
+
+    def _deadlines(self) -> list[float | None]:
+        due: list[float | None] = [self._replay_at]
+        due += [layer.flush_at for layer in self.layers.values()]
+        if self.ingress is not None:
+            for source in self.ingress.sources.values():
+                due += (source.layer.nack.deadline(), source.layer.keyframes.deadline())
+        return due
+
+    def handle(self, now: float) -> None:
+        """Do what is due."""
+        for layer in self.layers.values():
+            if layer.flush_at is not None and layer.flush_at <= now:
+                layer.flush()
+        if self._replay_at is not None and self._replay_at <= now:
+            self._replay(now)
+        if self._tick_at is not None and self._tick_at <= now:
+            self._tick(now)
+        if self.ingress is not None and self.publisher is not None:
+            self._ask_publisher(now)
+        self._schedule()
+
+    def _replay(self, now: float) -> None:
+        for layer in self.layers.values():
+            layer.audience.tick()
+        going = any(layer.audience.replaying for layer in self.layers.values())
+        self._replay_at = now + REPLAY_TICK_S if going else None
+
+    def _ask_publisher(self, now: float) -> None:
+        if self.ingress is None or self.publisher is None:
+            return
+        if self.ingress.config.remote:
+            for layer in self.layers.values():
+                if layer.kind is Kind.VIDEO and layer.keyframes.due(now):
+                    self._emit(RequestKeyframe(self.publisher, layer.rid))
+            return
+        for packet in self.ingress.repair_requests(now):
+            self._emit(SendRtcp(self.publisher, packet))
+
+    def _tick(self, now: float) -> None:
+        self._ticks += 1
+        self._tick_at = now + TICK_S
+        if not self._presence.tick(now, connected=self.publisher is not None):
+            self._end()
+        if self.ingress is not None and self.publisher is not None:
+            self.ingress.update_clock(now)
+            if not self.ingress.config.remote:
+                for packet in self.ingress.transport_feedback():
+                    self._emit(SendRtcp(self.publisher, packet))
+            self._map_clock()
+        if self._ticks % REPORT_TICKS == 0:
+            self._every_second(now)
+        self._report_to_subscribers(now)
+
+    def _end(self) -> None:
+        """Nobody publishes and nobody is awaited: the next publication begins a timeline of its own."""
+        self._tick_at = None
+        for layer in self.layers.values():
+            layer.timeline.forget()
+
+    def _every_second(self, now: float) -> None:
+        for layer in self.layers.values():
+            layer.bitrate.roll(now)
+            layer.frames.roll(now)
+        if self.ingress is None or self.publisher is None:
+            return
+        self._mapped_ms = None
+        if not self.ingress.config.remote and self.ingress.sources:
+            ntp = ms_to_ntp(self._clock.unix_ms(now))
+            self._emit(SendRtcp(self.publisher, self.ingress.report(ntp, now)))
+
+    def _report_to_subscribers(self, now: float) -> None:
+        if not self._presence.up or self._presence.away:
+            return
+        turn = self._ticks % REPORT_TICKS
+        unix_ms = self._clock.unix_ms(now)
+        for peer, egress in self.egresses.items():
+            if peer % REPORT_TICKS == turn:
+                report = egress.report(unix_ms, now * 1000)
+                if report is not None:
+                    self._emit(SendRtcp(peer, report))
+
+    def _map_clock(self) -> None:
+        """Once a second, and when the mapping has moved by more than a millisecond."""
+        timeline = self.layers[Kind.VIDEO].timeline
+        highest, origin_ms = timeline.highest, timeline.mono_ms(0)
+        offset_ms = self._clock.server_offset_ms
+        if self.ingress is None or highest is None or origin_ms is None or offset_ms is None:
+            return
+        if self._mapped_ms is not None and abs(origin_ms - self._mapped_ms) <= 1.0:
+            return
+        self._mapped_ms = origin_ms
+        mono_ms = timeline.mono_ms(highest)
+        delay_ms = self.ingress.clock.delay_ms
+        if mono_ms is not None:
+            self._emit(
+                ClockMapping(
+                    self.name,
+                    self.publication,
+                    highest & 0xFFFF_FFFF,
+                    mono_ms + offset_ms,
+                    None if delay_ms is None else delay_ms + offset_ms,
+                )
+            )
+
+    def health(self) -> ShowHealth:
+        """The contract's health JSON as a value."""
+        return health.of(
+            self.ingress if self._presence.up else None, self.layers, list(self.egresses.values())
+        )

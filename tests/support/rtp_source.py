@@ -1,0 +1,108 @@
+"""A synthetic publisher: H264-like video and Opus-like audio as plain RTP packets, and its RTCP."""
+
+from dataclasses import dataclass, field
+
+from media.router import (
+    Codec,
+    ExtensionIds,
+    IncomingTrack,
+    Kind,
+    OutgoingTrack,
+    PublisherConfig,
+    SubscriberConfig,
+)
+from media.rtp import header, rtcp
+from media.forward.timeline import ms_to_ntp
+
+H264 = Codec("h264", 90_000)
+VP8 = Codec("vp8", 90_000)
+OPUS = Codec("opus", 48_000)
+
+SPS = b"\x67\x42\xe0\x1f\xda\x01\x40\x16\xe9\x48\x28\x30\x30\x36\x85\x09\xa8"
+PPS = b"\x68\xce\x06\xe2"
+
+
+def publisher_config(show: str = "show", publication: str = "pub1", **changes: object) -> PublisherConfig:
+    """As a browser negotiates: NACK, PLI, RTX and transport-wide feedback."""
+    return PublisherConfig(
+        show,
+        publication,
+        (
+            IncomingTrack(Kind.AUDIO, "0", {111: OPUS}, transport_cc=True),
+            IncomingTrack(
+                Kind.VIDEO,
+                "1",
+                {96: H264, 98: VP8},
+                rtx={97: 96, 99: 98},
+                nack=True,
+                pli=True,
+                transport_cc=True,
+            ),
+        ),
+        ExtensionIds(mid=4, transport_cc=5),
+    )
+
+
+def subscriber_config(show: str = "show", *, rtx: bool = True, ssrc: int = 0x1000) -> SubscriberConfig:
+    """H264, VP8 and Opus, with or without RTX."""
+    video = OutgoingTrack(
+        Kind.VIDEO,
+        ssrc + 1,
+        {"h264": 102, "vp8": 104},
+        rtx_ssrc=ssrc + 2 if rtx else 0,
+        rtx_payload_types={"h264": 103, "vp8": 105} if rtx else {},
+    )
+    return SubscriberConfig(show, (OutgoingTrack(Kind.AUDIO, ssrc, {"opus": 109}), video), cname="c")
+
+
+@dataclass
+class RtpSource:
+    """One SSRC of video: `frame()` gives its packets. Sequence and timestamp start where told."""
+
+    ssrc: int = 0xAAAA
+    payload_type: int = 96
+    sequence: int = 65_500
+    timestamp: int = 2**32 - 90_000
+    packets_per_frame: int = 4
+    ticks_per_frame: int = 3_000
+    transport_sequence: int = 0
+    frames: int = 0
+    sent: dict[int, bytes] = field(default_factory=dict[int, bytes])
+
+    def packet(self, payload: bytes, *, marker: bool) -> bytes:
+        """The next packet, with a transport-wide number as a one-byte extension (id 5)."""
+        plain = header.build(
+            self.payload_type, self.sequence, self.timestamp, self.ssrc, payload, marker=marker
+        )
+        extension = b"\xbe\xde\x00\x01\x51" + (self.transport_sequence & 0xFFFF).to_bytes(2) + b"\x00"
+        packet = bytes((plain[0] | 0x10,)) + plain[1:12] + extension + plain[12:]
+        self.sent[self.sequence & 0xFFFF] = packet
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        self.transport_sequence += 1
+        return packet
+
+    def frame(self, *, key: bool = False) -> list[bytes]:
+        """A frame: SPS first when `key`. Each payload is unique, so that mix-ups are seen."""
+        packets: list[bytes] = []
+        for index in range(self.packets_per_frame):
+            last = index == self.packets_per_frame - 1
+            kind = b"\x65" if key else b"\x61"
+            head = SPS if key and index == 0 else kind
+            unique = self.frames.to_bytes(4) + index.to_bytes(2) + self.ssrc.to_bytes(4)
+            size = 300 if last else 1000 + (index + self.frames) % 3
+            packets.append(self.packet(head + unique + bytes(size), marker=last))
+        self.timestamp = (self.timestamp + self.ticks_per_frame) & 0xFFFF_FFFF
+        self.frames += 1
+        return packets
+
+    def rtx(self, sequence: int, *, ssrc: int, payload_type: int, number: int) -> bytes:
+        """The packet with this sequence number again, as RTX."""
+        packet = self.sent[sequence]
+        head = header.parse(packet)
+        payload = sequence.to_bytes(2) + packet[head.payload_start : head.payload_end]
+        return header.build(payload_type, number, head.timestamp, ssrc, payload, marker=head.marker)
+
+    def sender_report(self, unix_ms: float, timestamp: int) -> bytes:
+        """A compound that says: this wall time is this RTP time."""
+        report = rtcp.SenderReport(self.ssrc, ms_to_ntp(unix_ms), timestamp & 0xFFFF_FFFF, 0, 0)
+        return rtcp.write_sender_report(report)
