@@ -125,7 +125,9 @@ def start_task(coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T |
 
     The caller owns the returned task: it keeps it, and cancels and awaits it at the end.
     """
-    return asyncio.get_running_loop().create_task(_root(coroutine, name), name=name)
+    task = asyncio.get_running_loop().create_task(_root(coroutine, name), name=name)
+    task.add_done_callback(lambda _: coroutine.close())  # cancelled before its first step, it never began
+    return task
 
 
 async def _root(coroutine: Coroutine[Any, Any, T], name: str) -> T | None:

@@ -50,6 +50,7 @@ class ProductView(msgspec.Struct, frozen=True):
     commission_bps: int
     disclosure: str | None
     image_url: str | None
+    description: str | None
     stock_display: str
 
 
@@ -178,6 +179,7 @@ def product_view(
         commission_bps=_number(product, "commission_bps"),
         disclosure=attributes.get("disclosure"),
         image_url=attributes.get("image_url"),
+        description=attributes.get("description"),
         stock_display=str(attributes.get("stock_display") or "exact"),
     )
 

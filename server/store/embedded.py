@@ -162,7 +162,7 @@ class EmbeddedStore:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            process_group=0,  # Ctrl-C in a terminal is for the supervisor, which stops in order
+            start_new_session=True,  # Ctrl-C in a terminal is for the supervisor, which stops in order
         )
 
     async def _wait_until_ready(self, socket: Path) -> None:

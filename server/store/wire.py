@@ -224,7 +224,7 @@ class Wire:
             delay_s = RETRY_FIRST_S
             if not up.done():
                 up.set_result(None)
-            await asyncio.shield(connection.lost)
+            await connection.gone()
             self._drop_connection("the connection was lost")
 
     async def _connect(self) -> Connection:
