@@ -143,6 +143,7 @@ def _worker_settings(role: str, args: argparse.Namespace) -> Settings:
         settings = settings.model_copy(update={"process": process})
         settings.sockets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     telemetry.configure(role, settings.log.level, settings.process.index)
+    telemetry.RESTARTS.set(settings.process.restarts)
     return settings
 
 

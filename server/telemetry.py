@@ -117,6 +117,7 @@ def histogram(
     return Histogram(f"vendue_{name}", documentation, labels, buckets=buckets)
 
 
+RESTARTS: Final = gauge("worker_restarts", "How often the supervisor has started this worker again")
 TASK_FAILURES: Final = counter("task_failures", "Tasks that ended by an exception nobody expected", ["task"])
 
 
