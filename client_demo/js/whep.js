@@ -6,9 +6,11 @@ const RETRY_MS = 500;
 const RETRY_MAX_MS = 8_000;
 /**
  * Sale mode: the picture is kept this far behind, so that a pin or a flash price is here before the frame that shows it.
- * Set once the first frame is out, so that joining is not delayed; the browser gets there gently.
+ * It starts after the first frame, so that joining is not delayed, and in small steps: one jump would be a freeze.
  */
 export const SALE_BUFFER_MS = 300;
+const BUFFER_STEP_MS = 20;
+const BUFFER_EVERY_MS = 200;
 
 export class Whep {
   /**
@@ -40,11 +42,12 @@ export class Whep {
     this.resource = "";
   }
 
-  /** Asks the browser for the sale buffer. */
-  settle() {
-    for (const receiver of /** @type {any[]} */ (this.peer?.getReceivers() ?? [])) {
-      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = SALE_BUFFER_MS;
-    }
+  /** Lets the sale buffer grow. @param {number} [bufferMs] */
+  settle(bufferMs = BUFFER_STEP_MS) {
+    const { peer } = this;
+    if (!peer || bufferMs > SALE_BUFFER_MS) return;
+    for (const receiver of /** @type {any[]} */ (peer.getReceivers())) if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = bufferMs;
+    setTimeout(() => peer === this.peer && this.settle(bufferMs + BUFFER_STEP_MS), BUFFER_EVERY_MS);
   }
 
   /** @param {AbortSignal} signal */

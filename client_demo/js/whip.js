@@ -96,10 +96,20 @@ export class Whip {
       const transceiver = peer.addTransceiver(track, {
         direction: "sendonly", streams: [stream], sendEncodings: video ? [{ maxBitrate: MAX_BITRATE_BPS }] : undefined,
       });
-      if (video) preferH264(transceiver, "sender");
+      if (video) {
+        preferH264(transceiver, "sender");
+        await sharp(transceiver.sender);
+      }
     }
     const { resource, publication } = await negotiate(peer, `/whip/${encodeURIComponent(this.api.show)}`, this.api.bearer());
     this.resource = resource;
     this.publication = publication;
   }
+}
+
+/** A product has to be seen: when the network is tight, rather fewer frames than a smaller picture. @param {RTCRtpSender} sender */
+async function sharp(sender) {
+  const parameters = /** @type {any} */ (sender.getParameters());
+  parameters.degradationPreference = "maintain-resolution";
+  await sender.setParameters(parameters).catch(() => {});
 }
