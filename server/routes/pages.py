@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from server.errors import Problem
+from server.ids import is_show_id
 from server.log import reader
 from server.log.state import ShowSnapshot
 from server.routes.services import Services
@@ -61,15 +62,15 @@ class Assets:
 
     def get(self, name: str) -> Asset | None:
         """Return the file ``name`` (relative, ``/`` separated); None when there is none below the root."""
-        path = (self._root / name).resolve()
-        if "\0" in name or not path.is_relative_to(self._root):
-            return None
         try:
+            path = (self._root / name).resolve()
+            if not path.is_relative_to(self._root):
+                return None
             mtime_ns = path.stat().st_mtime_ns
             asset = self._known.get(name)
             if asset is None or asset.mtime_ns != mtime_ns:
                 asset = self._known[name] = _load(path, mtime_ns)
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # ValueError: a zero byte in the name
             self._known.pop(name, None)
             return None
         return asset
@@ -89,7 +90,8 @@ class Pages:
 
     def _show(self, name: str) -> Handler:
         async def page(request: Request) -> Response:
-            snapshot = await reader.snapshot(self._services.store, cast("str", request.path_params["show"]))
+            show = cast("str", request.path_params["show"])
+            snapshot = await reader.snapshot(self._services.store, show) if is_show_id(show) else None
             if snapshot is None:
                 return self._missing(request)
             public = msgspec.structs.replace(
