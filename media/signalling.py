@@ -152,7 +152,7 @@ class Signalling:
                 raise _RefusedError(503, "full", headers={"Retry-After": str(FULL_RETRY_AFTER_S)})
             case NoCommonCodec():
                 raise _RefusedError(406, "no_common_codec", "H264, VP8, VP9 or AV1 and Opus are relayed")
-            case Created(resource):
+            case Created(resource, sdp):
                 headers = {
                     "Location": f"/{kind}/{resource.show}/{resource.name}",
                     "ETag": resource.etag,
@@ -162,7 +162,7 @@ class Signalling:
                     headers["Vendue-Publication"] = resource.publication
                 if self._links:
                     headers["Link"] = self._links
-                return Response(resource.answer.sdp, 201, headers, _SDP)
+                return Response(sdp, 201, headers, _SDP)
 
     async def _patch(self, request: Request) -> Response:
         """Trickle needs the current ETag, a restart `*` (RFC 9725 §4.3). Candidates are of no use to us."""

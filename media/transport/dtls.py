@@ -98,6 +98,7 @@ class DtlsContext:
         self.fingerprint = _fingerprint(certificate, "sha-256")
         context = SSL.Context(SSL.DTLS_METHOD)
         context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
+        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)  # AES-128-GCM, the one that `farewell` knows
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         # Any certificate passes here: WebRTC trusts the fingerprint in the SDP, checked in _finish.

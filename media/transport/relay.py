@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -262,9 +263,9 @@ class Relay:
             self._mux.remove(peer)
             return answered
         name = f"{self._config.index}.{secrets.token_urlsafe(18)}"
-        resource = Resource(name, show, pid, peer, answered, publication)
+        resource = Resource(name, show, pid, peer, replace(answered, sdp=""), publication)
         self._resources.add(resource)
-        return Created(resource)
+        return Created(resource, answered.sdp)
 
     def _local(self, peer: Peer) -> LocalTransport:
         return LocalTransport(peer.ice.credentials, self._context.fingerprint, self._addresses)

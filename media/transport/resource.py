@@ -28,9 +28,10 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """201."""
+    """201 with the answer's text, which the resource does not keep."""
 
     resource: Resource
+    sdp: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,16 @@ def test_a_settled_endpoint_still_says_and_understands_goodbye(
         assert other.state is State.CLOSED
 
 
+def test_our_order_of_ciphers_decides_when_we_are_the_server(ours: DtlsContext) -> None:
+    theirs = DtlsContext()
+    theirs.ssl.set_cipher_list(b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256")
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    run(passive, active)
+    passive.settle()
+    assert len(passive.close()[0]) == 13 + 8 + 2 + 16  # a GCM record
+
+
 def test_a_cipher_without_gcm_keeps_its_connection(ours: DtlsContext) -> None:
     theirs = DtlsContext()
     theirs.ssl.set_cipher_list(b"ECDHE-ECDSA-CHACHA20-POLY1305")
