@@ -23,7 +23,7 @@ ADDRESS: Final = re.compile(
 )
 TOKEN: Final = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]*")  # a JWT: base64url of '{"' begins with eyJ
 T = TypeVar("T")
-QUIET: Final = ("aioice", "aiortc", "asyncio", "uvicorn.access", "websockets")  # say per-peer things at info
+QUIET: Final = ("aioice", "aiortc", "asyncio", "uvicorn", "websockets")  # chatty at info, some a line a peer
 
 
 def configure(role: str, level: str = "info", index: int = 0) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from support.demo import Demo
-from support.http_client import Unanswered
+from support.http_client import Caller, Unanswered
 from support.server_process import ServerProcess, descendants, free_port
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -70,6 +70,23 @@ def demo(tmp_path: Path, cache: Path) -> Iterator[Demo]:
     server = ServerProcess(data_dir, ["demo", "--data-dir", str(data_dir)], settings)
     with server:
         yield Demo(server)
+
+
+async def readiness(port: int) -> tuple[int, Any]:
+    caller = Caller(port, "")
+    try:
+        return await caller.call("GET", "/readyz")
+    finally:
+        caller.close()
+
+
+async def ready(port: int) -> bool:
+    return (await readiness(port))[0] == 200
+
+
+async def missing(port: int, part: str) -> bool:
+    status, body = await readiness(port)
+    return status == 503 and part in json.dumps(body)
 
 
 def left_behind(pids: dict[int, str]) -> dict[int, str]:
@@ -202,3 +219,38 @@ def test_a_worker_that_cannot_stay_up_ends_serve_with_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "media-0" in done.stderr.decode()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+async def test_roles_alone_on_an_outside_store(tmp_path: Path, store_url: str) -> None:
+    """`vendue media` and `vendue web` as containers run them, each under another supervisor than ours."""
+    port = free_port()
+    environ = {
+        **os.environ,
+        "VENDUE_REDIS__URL": store_url,
+        "VENDUE_AUTH__SECRET": SECRET,
+        "VENDUE_RUN_DIR": str(tmp_path / "run"),
+        "VENDUE_DATA_DIR": str(tmp_path / "data"),
+        "VENDUE_HTTP__HOST": "127.0.0.1",
+        "VENDUE_HTTP__PORT": str(port),
+        "VENDUE_UDP__HOST": "127.0.0.1",
+        "VENDUE_UDP__PORT": "0",
+        "VENDUE_PAYMENTS__TEST_MODE": "true",
+    }
+    log = (tmp_path / "log").open("wb")
+    with log:
+        roles = {
+            role: subprocess.Popen([sys.executable, "-m", "server", role], env=environ, stderr=log)
+            for role in ("media", "web")
+        }
+        try:
+            await until(lambda: ready(port), "both roles")
+            roles["media"].send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(roles["media"].wait, 15) == 0
+            await until(lambda: missing(port, "media"), "/readyz names media")
+            roles["web"].send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(roles["web"].wait, 15) == 0
+        finally:
+            for process in roles.values():
+                process.kill()
+                process.wait()
+    assert not (tmp_path / "data").exists()
