@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.types import ASGIApp
 
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
-from server.commerce.payments.sandbox import Records, SandboxGateway
+from server.commerce.payments.sandbox import SandboxGateway, StoreRecords
 from server.commerce.reconciler import Reconciler
 from server.commerce.sweeper import Sweeper
 from server.ids import new_id
@@ -97,7 +97,7 @@ def _services(settings: Settings, store: Store, clock: ServerClock, hub: Hub) ->
     pids = Pids(store)
     shows = Shows(store, pids)
     ledger = Ledger(store, settings)
-    gateway = SandboxGateway(cast("Records", store.redis))  # its stubs know no asyncio client
+    gateway = SandboxGateway(StoreRecords(store))
     workers = [MediaWorker(index, settings.media_socket(index)) for index in range(settings.workers.media)]
     media = MediaLink(workers, hub, shows, clock.exact_ms)
 

@@ -10,11 +10,12 @@ declined. Anything else is declined as unknown.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import msgspec
 
 from server.commerce.payments.gateway import Approved, Charge, Declined, GatewayUnknown, Outcome, Pending
+from server.store.store import Store
 
 SLOW_MS: Final = 3000
 RECORD_TTL_S: Final = 7 * 86_400
@@ -25,10 +26,29 @@ _REASONS: Final = {"tok_declined": "card declined", "tok_error": "the bank gave 
 
 
 class Records(Protocol):
-    """The little that the gateway asks of `redis.asyncio.Redis`."""
+    """The outside world's memory: what the gateway keeps of each attempt's key."""
 
-    async def get(self, name: str) -> bytes | None: ...
-    async def set(self, name: str, value: bytes, *, ex: int, nx: bool = False) -> object: ...
+    async def get(self, key: str) -> bytes | None: ...
+    async def put(self, key: str, record: bytes) -> None: ...
+    async def put_first(self, key: str, record: bytes) -> bool:
+        """False, and nothing written, when the key has a record."""
+        ...
+
+
+class StoreRecords:
+    """Records in the store's own keys `ls:gateway:<key>`, for a week."""
+
+    def __init__(self, store: Store) -> None:
+        self._redis = store.redis
+
+    async def get(self, key: str) -> bytes | None:
+        return cast("bytes | None", await self._redis.get(_PREFIX + key))
+
+    async def put(self, key: str, record: bytes) -> None:
+        await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S)
+
+    async def put_first(self, key: str, record: bytes) -> bool:
+        return bool(await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S, nx=True))
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,12 +96,12 @@ class SandboxGateway:
 
     async def refund(self, key: str, amount_minor: int) -> None:
         """See `Gateway.refund`; ValueError when nothing or less was charged under `key`."""
-        kept = await self._records.get(_PREFIX + key)
+        kept = await self._records.get(key)
         attempt = msgspec.json.decode(kept, type=Attempt) if kept else None
         if attempt is None or attempt.declined or attempt.amount_minor < amount_minor:
             raise ValueError(f"nothing to give back for {key}")
         done = msgspec.structs.replace(attempt, refunded_minor=amount_minor)
-        await self._records.set(_PREFIX + key, msgspec.json.encode(done), ex=RECORD_TTL_S)
+        await self._records.put(key, msgspec.json.encode(done))
 
     def _decide(self, charge: Charge) -> Attempt:
         known = ("tok_ok", "tok_slow", *_REASONS)
@@ -96,8 +116,7 @@ class SandboxGateway:
 
     async def _claim(self, key: str, attempt: Attempt) -> Attempt:
         """Write `attempt` unless the key has one; return the one that stands."""
-        name = _PREFIX + key
-        if await self._records.set(name, msgspec.json.encode(attempt), ex=RECORD_TTL_S, nx=True):
+        if await self._records.put_first(key, msgspec.json.encode(attempt)):
             return attempt
-        kept = await self._records.get(name)
+        kept = await self._records.get(key)
         return msgspec.json.decode(kept, type=Attempt) if kept else attempt
