@@ -15,10 +15,11 @@ demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
 
 test: debian .make/dev lint
-	@if command -v node >/dev/null && ls tests/unit/*.test.mjs >/dev/null 2>&1; then node --test tests/unit/*.test.mjs; fi
+	@./scripts/page-tests.sh
 	$(BIN)/pytest
 
 check: .make/dev lint
+	@./scripts/page-tests.sh
 	$(BIN)/pytest -q -m "not slow" tests/unit tests/property
 
 bench: .make/dev
