@@ -32,4 +32,3 @@ class MediaConfig:
     max_subscribers: int = 5000
     socket_buffer_bytes: int = 8 * 1024 * 1024
     """Asked of the system for each direction; 300 viewers' keyframe is about 10 MB, so big helps."""
-    use_uvloop: bool = False

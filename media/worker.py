@@ -17,6 +17,7 @@ import uvicorn
 
 from media.config import IceServer, MediaConfig
 from media.events import Events
+from media.memory import TRIM_AFTER_SETTLED, trimmer
 from media.signalling import Signalling
 from media.transport.mux import open_socket
 from media.transport.relay import Relay
@@ -69,7 +70,7 @@ class MediaWorker:
         self._relay.start(asyncio.get_running_loop())
         self._tasks = [
             asyncio.create_task(self._server.serve(sockets=[self._http]), name="media-http"),
-            asyncio.create_task(self._tell_state(), name="media-state"),
+            asyncio.create_task(self._every_second(), name="media-state"),
         ]
         while not self._server.started:
             if self._tasks[0].done():
@@ -95,10 +96,15 @@ class MediaWorker:
         self._udp.close()
         _unlink(self._config.socket_path)
 
-    async def _tell_state(self) -> None:
+    async def _every_second(self) -> None:
+        trim, trimmed_at = trimmer(), 0
         while True:
             await asyncio.sleep(STATE_INTERVAL_S)
             self._events.emit_state()
+            settled = self._relay.counters().get("settled", 0)
+            if settled - trimmed_at >= TRIM_AFTER_SETTLED:
+                trim()
+                trimmed_at = settled
 
     def _state(self) -> dict[str, object]:
         return {"type": "state", "shows": self._relay.publications()}

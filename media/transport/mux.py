@@ -198,6 +198,7 @@ class Mux:
             return
         if not peer.dtls.settled:
             peer.dtls.settle()
+            self.counters["settled"] += 1
 
     # --- DTLS ---------------------------------------------------------------------------------------------
 
