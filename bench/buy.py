@@ -1,0 +1,280 @@
+"""Purchases over HTTP: how many a second one web worker takes, as a ratio to its own empty route.
+
+    python bench/buy.py [--rounds 5] [--seconds 3] [--connections 64]
+
+Every purchase is a real one: bearer, rate limits, decoding, one script, a log entry, `appendfsync always`; a new
+idempotency key each time, 500 buyers in turn. The empty route answers as many bytes to the same request, in the same
+process behind the same server, in alternating rounds of the same run. `wrk` makes the load where it is installed, else
+a small client here. Prints one JSON line: medians, and the ratio of answers a second and of CPU an answer.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+
+SHOW, SKU, PRICE_MINOR = "bench", "mug", 3_600
+SECRET = "a-secret-of-at-least-thirty-two-bytes!"
+BUYERS = 500
+ORDER = json.dumps({"sku": SKU, "quantity": 1, "price_minor": PRICE_MINOR})
+BUY_PATH, EMPTY_PATH = f"/api/v1/shows/{SHOW}/orders", "/empty"
+EMPTY_BODY = b"x" * 560  # about an order
+
+LUA = """
+local tokens = {%(tokens)s}
+local n, run = 0, "%(run)s"
+function request()
+  n = n + 1
+  wrk.headers["Authorization"] = "Bearer " .. tokens[n %% #tokens + 1]
+  wrk.headers["Idempotency-Key"] = run .. n
+  return wrk.format()
+end
+wrk.method, wrk.path, wrk.body = "POST", "%(path)s", '%(body)s'
+wrk.headers["Content-Type"] = "application/json"
+local bad = 0
+function response(status) if status ~= %(status)d then bad = bad + 1; print("status " .. status) end end
+"""
+
+
+# The server under measurement, a process of its own.
+
+
+async def serve(url: str, listener: socket.socket) -> None:
+    """A web worker with the empty route in front of it."""
+    from starlette.types import Receive, Scope, Send
+
+    from server import telemetry
+    from server.app import WebWorker, web_worker
+    from server.settings import load
+    from server.web import WebServer
+
+    telemetry.configure("web", "warning")
+    overrides = {
+        "redis": {"url": url},
+        "auth": {"secret": SECRET},
+        "payments": {"test_mode": True},
+        "limits": {"exempt_loopback": True},
+    }
+    head = [(b"content-type", b"application/json"), (b"content-length", str(len(EMPTY_BODY)).encode())]
+    async with web_worker(load(None, overrides, environ={})) as worker:
+        purchases = worker.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] != EMPTY_PATH:
+                await purchases(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            await send({"type": "http.response.body", "body": EMPTY_BODY})
+
+        await WebServer(WebWorker(app, worker.socket_class, worker.services), 1.0).serve([listener])
+
+
+# The measurement.
+
+
+class Load:
+    """Answers a second and CPU an answer of one kind of request."""
+
+    def __init__(self, path: str, status: int) -> None:
+        self.path, self.status = path, status
+        self.per_s: list[float] = []
+        self.cpu_us: list[float] = []
+
+    def note(self, answers: int, seconds: float, cpu_s: float) -> None:
+        self.per_s.append(answers / seconds)
+        self.cpu_us.append(cpu_s / answers * 1e6)
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run_wrk(port: int, load: Load, tokens: list[str], options: argparse.Namespace, scratch: Path) -> int:
+    """One round by wrk; the number of answers."""
+    script = scratch / "round.lua"
+    listed = ",".join(f'"{token}"' for token in tokens)
+    run = f"{time.monotonic_ns():x}-"
+    script.write_text(
+        LUA % {"tokens": listed, "run": run, "path": load.path, "body": ORDER, "status": load.status}
+    )
+    command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "-s", str(script)]
+    out = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}"], check=True, capture_output=True, text=True
+    ).stdout
+    if bad := re.findall(r"^status \d+|Socket errors.*", out, re.MULTILINE):
+        raise SystemExit(f"{load.path}: {len(bad)} wrong answers, first: {bad[0]}")
+    found = re.search(r"(\d+) requests in", out)
+    assert found is not None
+    return int(found[1])
+
+
+class Pump(asyncio.Protocol):
+    """One connection that asks again as soon as it has been answered."""
+
+    def __init__(self, requests: Iterator[bytes], status: bytes) -> None:
+        self._requests, self._status = requests, b"HTTP/1.1 " + status
+        self.answers = 0
+        self._rest = b""
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._transport.write(next(self._requests))
+
+    def data_received(self, data: bytes) -> None:
+        self._rest += data
+        head, found, body = self._rest.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head[head.index(b"content-length: ") + 16 :].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        if not head.startswith(self._status):
+            raise SystemExit(f"wrong answer: {head!r}")
+        self._rest = b""
+        self.answers += 1
+        self._transport.write(next(self._requests))
+
+
+def run_pump(port: int, load: Load, tokens: list[str], options: argparse.Namespace) -> int:
+    """One round by our own client; the number of answers."""
+    run = f"{time.monotonic_ns():x}-"
+
+    def requests() -> Iterator[bytes]:
+        number = 0
+        while True:
+            number += 1
+            yield (
+                f"POST {load.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tokens[number % len(tokens)]}\r\n"
+                f"Idempotency-Key: {run}{number}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(ORDER)}\r\n\r\n{ORDER}"
+            ).encode()
+
+    async def pump() -> int:
+        loop, made = asyncio.get_running_loop(), requests()
+        pumps = [Pump(made, str(load.status).encode()) for _ in range(options.connections)]
+        opened = [await loop.create_connection(lambda p=p: p, "127.0.0.1", port) for p in pumps]
+        await asyncio.sleep(options.seconds)
+        for transport, _ in opened:
+            transport.abort()
+        return sum(pump.answers for pump in pumps)
+
+    import uvloop
+
+    return uvloop.run(pump())
+
+
+async def prepare(port: int) -> list[str]:
+    """Open the show that sells; the buyers' tokens."""
+    from support.http_client import Caller
+
+    from server import tokens
+
+    def bearer(subject: str, role: str) -> str:
+        return tokens.issue(SECRET, subject=subject, role=role, show=None, ttl_s=3_600)
+
+    creator = Caller(port, bearer("creator", "creator"))
+    product = {"title": "Mug", "price_minor": PRICE_MINOR, "stock": 10**9}
+    for method, path, body in (
+        ("POST", "/api/v1/shows", {"id": SHOW, "title": "Bench", "currency": "USD"}),
+        ("PUT", f"/api/v1/shows/{SHOW}/products/{SKU}", product),
+        ("POST", f"/api/v1/shows/{SHOW}/start", {}),
+    ):
+        status, answer = await creator.call(method, path, body)
+        if status not in (200, 201):
+            raise SystemExit(f"{path}: {status} {answer}")
+    creator.close()
+    return [bearer(f"buyer{n}", "viewer") for n in range(BUYERS)]
+
+
+def measure(
+    port: int, pid: int, tokens: list[str], options: argparse.Namespace, scratch: Path
+) -> dict[str, Any]:
+    """Alternate the two loads; the medians."""
+    empty, buy = Load(EMPTY_PATH, 200), Load(BUY_PATH, 201)
+    has_wrk = shutil.which("wrk") is not None and not options.own_client
+    for number in range(options.rounds + 1):  # the first round warms up and is not counted
+        for load in (empty, buy):
+            before, started = cpu_s(pid), time.monotonic()
+            if has_wrk:
+                answers = run_wrk(port, load, tokens, options, scratch)
+            else:
+                answers = run_pump(port, load, tokens, options)
+            if number:
+                load.note(answers, time.monotonic() - started, cpu_s(pid) - before)
+    medians = {
+        name: statistics.median(values) for name, values in (("empty", empty.per_s), ("buy", buy.per_s))
+    }
+    cpu = {name: statistics.median(values) for name, values in (("empty", empty.cpu_us), ("buy", buy.cpu_us))}
+    return {
+        "what": "purchases over HTTP / empty ASGI route, one web worker",
+        "purchases_per_s": round(medians["buy"]),
+        "empty_per_s": round(medians["empty"]),
+        "ratio": round(medians["buy"] / medians["empty"], 3),
+        "purchase_cpu_us": round(cpu["buy"], 1),
+        "empty_cpu_us": round(cpu["empty"], 1),
+        "cpu_ratio": round(cpu["empty"] / cpu["buy"], 3),
+        "client": "wrk" if has_wrk else "own",
+        "rounds": options.rounds,
+    }
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--own-client", action="store_true", help="even where wrk is installed")
+    parser.add_argument("--profile", help="write the server's cProfile to this file")
+    parser.add_argument("--serve", nargs=2, metavar=("URL", "FD"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    from server.store.embedded import EmbeddedStore
+
+    with tempfile.TemporaryDirectory(prefix="vendue-bench-") as scratch:
+        store = EmbeddedStore(Path(scratch) / "data")
+        url = await store.start()
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        fd = listener.fileno()
+        python = [sys.executable, *(["-m", "cProfile", "-o", options.profile] if options.profile else [])]
+        server = subprocess.Popen([*python, __file__, "--serve", url, str(fd)], pass_fds=[fd])
+        try:
+            port = int(listener.getsockname()[1])
+            tokens = await prepare(port)
+            print(
+                json.dumps(await asyncio.to_thread(measure, port, server.pid, tokens, options, Path(scratch)))
+            )
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(10)
+            listener.close()
+            await store.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    if "--serve" in sys.argv:
+        import uvloop
+
+        redis_url, number = sys.argv[sys.argv.index("--serve") + 1 :]
+        uvloop.run(serve(redis_url, socket.socket(fileno=int(number))))
+        sys.exit(0)
+    sys.exit(asyncio.run(main()))
