@@ -13,6 +13,34 @@ LOW_STOCK_UNITS = 10
 """From here down a product that shows its stock as a bucket says `low`."""
 
 
+class SaleClock(msgspec.Struct, frozen=True):
+    """Server time less all frozen time; it stands still while the show is frozen. Deadlines are stored on it.
+
+    `frozen_since_ms` is server time, None while it runs. The prelude's `refreeze` does the same.
+    """
+
+    frozen_total_ms: int = 0
+    frozen_since_ms: int | None = None
+
+    def at(self, server_ms: int) -> int:
+        """The sale time at a server time not before the last `turn`."""
+        until_ms = server_ms if self.frozen_since_ms is None else self.frozen_since_ms
+        return until_ms - self.frozen_total_ms
+
+    def turn(self, server_ms: int, *, frozen: bool) -> "SaleClock":
+        """Frozen or running from `server_ms` on; sale time itself does not change by that."""
+        if frozen and self.frozen_since_ms is None:
+            return SaleClock(self.frozen_total_ms, server_ms)
+        if not frozen and self.frozen_since_ms is not None:
+            return SaleClock(self.frozen_total_ms + server_ms - self.frozen_since_ms)
+        return self
+
+
+def is_frozen(state: str, *, sales_paused: bool, video_blanked: bool, host_away: bool) -> bool:
+    """Does the sale clock stand still? An ended show's runs on, or its holds would never expire."""
+    return state == "paused" or (state == "live" and (sales_paused or video_blanked or host_away))
+
+
 class FlashView(msgspec.Struct, frozen=True):
     """A flash price that is announced or running."""
 
