@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.media import Peer, Worker, media_worker, publish, watch
+from support.media import LossyPath, Peer, Worker, media_worker, publish, watch
 
 from media.transport import ice
 from media.transport.dtls import DtlsContext, DtlsEndpoint, Role
@@ -209,3 +209,38 @@ async def test_a_flood_of_junk_costs_no_memory_no_log_and_no_viewer(tmp_path: Pa
     assert "rror" not in text
     assert text.count("\n") < 50
     assert len(text) < 10_000
+
+
+async def test_a_proved_peer_that_floods_handshakes_delays_nobody(
+    worker: Worker, stranger: socket.socket
+) -> None:
+    publisher, viewer, bad = await publish(worker), await watch(worker), await watch(worker, pid="p_bad")
+    try:
+        await asyncio.gather(viewer.sees(video=5), bad.connected())
+        ufrag, pwd = credentials(bad)
+        assert await answer_to(stranger, binding(ufrag, pwd)) is not None
+        hellos = [DtlsEndpoint(DtlsContext(), Role.ACTIVE, []).start()[0] for _ in range(20)]
+        for number in range(4000):
+            stranger.send(hellos[number % 20])
+            if number % 500 == 499:
+                await asyncio.sleep(0)
+        await viewer.sees(video=10)
+        assert viewer.pc.connectionState == "connected"
+    finally:
+        await asyncio.gather(publisher.close(), viewer.close(), bad.close())
+
+
+async def test_a_silent_viewer_is_given_up(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = LossyPath(worker, lose_every=1_000_000)
+    await path.open()
+    viewer = await watch(worker, change_answer=path.put_into)
+    try:
+        await viewer.connected()
+        path.close()
+        monkeypatch.setattr("media.transport.peer.CONSENT_TIMEOUT_S", 1.0)
+        async with asyncio.timeout(5):
+            while (await worker.http.get("/health")).json()["viewers"]:
+                await asyncio.sleep(0.05)
+        assert (await worker.counters())["expired_total"] == 1
+    finally:
+        await viewer.close()

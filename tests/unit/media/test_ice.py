@@ -55,6 +55,11 @@ def test_an_ipv6_source_is_masked_with_cookie_and_transaction() -> None:
     assert bytes(a ^ b for a, b in zip(value[4:], mask, strict=True)) == bytes(15) + b"\x01"
 
 
+def test_ipv4_on_a_socket_for_both_families_is_told_as_ipv4() -> None:
+    mapped = ice.xor_mapped_address(("::ffff:192.0.2.7", 40000, 0, 0), TRANSACTION)
+    assert mapped == ice.xor_mapped_address(SOURCE, TRANSACTION)
+
+
 def test_use_candidate_nominates() -> None:
     agent = IceAgent()
     checked = agent.receive(check(agent.add(1), attributes=((ice.USE_CANDIDATE, b""),)), SOURCE)
