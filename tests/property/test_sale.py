@@ -74,7 +74,7 @@ MUTATIONS = {
     "charged more than seen": ("if unit_minor > seen_minor then", "if false then"),
     "sold while paused": ("if show.sales_paused == '1' then", "if false then"),
     "flash never used up": ("tonumber(p.flash_used) >= quantity", "false"),
-    "extended every time": ("if o.extended == '0' then", "if true then"),
+    "extended every time": ("if not o.extended then", "if true then"),
     "late money without room": (
         "local no, due = room_for(p, o.pid, o.quantity, o.flash)",
         "local no, due = nil, {}",

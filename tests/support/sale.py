@@ -99,9 +99,13 @@ class Sale:
 
     async def state(self, order: str) -> str:
         """The state in the order's record."""
-        reply = await self.store.reads.call("HGET", f"ls:{{{self.show}}}:o:{order}", "state")
+        return str((await self.record(order))["state"])
+
+    async def record(self, order: str) -> dict[str, Any]:
+        """The order's record as the scripts keep it."""
+        reply = await self.store.reads.call("GET", f"ls:{{{self.show}}}:o:{order}")
         assert isinstance(reply, bytes)
-        return reply.decode()
+        return msgspec.msgpack.decode(reply, type=dict[str, Any])
 
 
 def decoded(json: bytes) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         swept = self._run(self.sale.ledger.expire_due(SHOW))
         assert isinstance(swept, Swept)
         self.model.advance(self.ts)
-        assert not self.due_among(self.read(*(f"o:{order_id}" for order_id in self.ids.values())))
+        assert not self.due_among(self.records())
 
     @rule(life=st.sampled_from((*OPEN, ("paused", False), ("live", True), ("ended", False))))
     def change_life(self, life: tuple[str, bool]) -> None:

@@ -22,7 +22,7 @@ from server.tokens import Principal
 PEOPLE = tuple(person(name) for name in ("anna", "boris", "clara"))
 AHEAD_MS = 10**9  # the store's own clock, moved so far ahead that the limit decides: the test's clock
 
-Record = dict[str, str]
+Record = dict[str, Any]
 Picked = tuple[Principal, str, model.Order]
 
 
@@ -157,38 +157,46 @@ class SalePair:
         flats = self._run(ask())
         return [{flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)} for flat in flats]
 
+    def records(self) -> list[Record]:
+        """The orders' records, in the order of `ids`."""
+
+        async def ask() -> list[Record]:
+            return await asyncio.gather(*(self.sale.record(order) for order in self.ids.values()))
+
+        return self._run(ask())
+
     def due_among(self, records: list[Record]) -> list[Record]:
         """Recorded orders that are due and not yet written off."""
-        return [o for o in records if o["state"] != self.seen_state(o["state"], int(o["expires"]))]
+        return [o for o in records if o["state"] != self.seen_state(o["state"], o["expires"])]
 
     def check_all(self) -> None:
         """Both sides show the same: orders, stock, caps, quotas, prices in force."""
         self.model.advance(self.ts)
-        records = self.read(*(f"o:{order_id}" for order_id in self.ids.values()))
+        records = self.records()
         for key, record in zip(self.ids, records, strict=True):
             order = self.model.orders[key]
-            assert self.seen_state(record["state"], int(record["expires"])) == order.state
-            assert int(record["expires"]) == order.expires_sale_ms
+            assert self.seen_state(record["state"], record["expires"]) == order.state
+            assert record["expires"] == order.expires_sale_ms
         due = self.due_among(records)
         snapshot = self._run(reader.snapshot(self.store, SHOW))
         for view in snapshot.products:
             self.product_agrees(view, [o for o in due if o["sku"] == view.sku])
         flashes = self.read(*(f"f:{flash}" for flash in self.model.flashes))
         for flash, record in zip(self.model.flashes, flashes, strict=True):
-            free = sum(int(o["quantity"]) for o in due if o["flash"] == flash)
+            free = sum(o["quantity"] for o in due if o["flash"] == flash)
             assert int(record["used"]) - free == self.model.flash_bought(flash)
 
     def product_agrees(self, view: ProductView, due: list[Record]) -> None:
         product, sku = self.model.products[view.sku], view.sku
         assert view.left is not None
         assert view.held is not None
-        free = sum(int(o["quantity"]) for o in due)
+        free = sum(o["quantity"] for o in due)
         stock = (self.model.left(sku), self.model.held(sku), self.model.sold(sku))
         assert (view.left + free, view.held - free, view.sold) == stock
         assert min(stock) >= 0
         (bought,) = self.read(f"bought:{sku}")
         for who in PEOPLE:
-            mine = sum(int(o["quantity"]) for o in due if o["pid"] == who.pid)
+            mine = sum(o["quantity"] for o in due if o["pid"] == who.pid)
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
         flash, now = product.flash, self.model.sale_ms(self.ts)
         expected = price_in_force(product.list_price_minor, product.version, flash, now)

@@ -10,13 +10,20 @@ local function or_null(text) return tonumber(text) or NULL end
 
 local products = {}
 
--- The product's hash with its counts as numbers, read once a script; nil when there is no such sku.
+-- Asked for by name, because the rest (attrs) is long and no rule looks at it.
+local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
+  'seller', 'commission_bps', 'reference_price_minor', 'flash_id', 'flash_price_minor', 'flash_version',
+  'flash_starts_sale_ms', 'flash_ends_sale_ms', 'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
+
+-- A product's fields (missing ones are nil) with its counts as numbers, read once a script; nil when there is no such sku.
 local function product(sku)
   local p = products[sku]
   if not p then
-    p = hash(base .. 'p:' .. sku)
-    if not p.list_price_minor then return nil end
-    p.sku, p.left, p.held, p.sold = sku, tonumber(p.left), tonumber(p.held), tonumber(p.sold)
+    local values = redis.call('HMGET', base .. 'p:' .. sku, unpack(PRODUCT_FIELDS))
+    if not values[1] then return nil end
+    p = {sku = sku}
+    for i, value in ipairs(PRODUCT_FIELDS) do p[value] = values[i] or nil end
+    p.left, p.held, p.sold = tonumber(p.left), tonumber(p.held), tonumber(p.sold)
     products[sku] = p
   end
   return p
@@ -71,11 +78,14 @@ end
 
 -- Orders -------------------------------------------------------------------------------------------------------------
 
--- The order's hash with its numbers as numbers; nil when there is no such order.
+-- An order's record is one string: a msgpack map of pid sku quantity unit_minor seen_minor total_minor flash ('' none)
+-- state expires (sale-clock ms) extended attempt token (a print) paid_by refunds (JSON) static (JSON members that were
+-- frozen at the hold) seq. nil when there is no such order.
 local function order(id)
-  local o = hash(base .. 'o:' .. id)
-  if not o.pid then return nil end
-  o.id, o.quantity, o.expires, o.attempt = id, tonumber(o.quantity), tonumber(o.expires), tonumber(o.attempt)
+  local record = redis.call('GET', base .. 'o:' .. id)
+  if not record then return nil end
+  local o = cmsgpack.unpack(record)
+  o.id = id
   return o
 end
 
@@ -84,22 +94,24 @@ local function is_due(o) return is_holding(o) and o.expires <= sale_ms end
 
 -- The one place that writes an order as JSON: `static` was frozen at the hold, the rest moves.
 local function order_json(o)
-  local expires_at, remaining, expires = NULL, NULL, NULL
-  if is_holding(o) then
-    expires_at, remaining, expires = at_ms_or_null(o.expires), remaining_or_null(o.expires), o.expires
+  local expires = 'null,"remaining_ms":null,"expires_sale_ms":null'
+  if is_holding(o) and is_frozen() then
+    expires = string.format('null,"remaining_ms":%d,"expires_sale_ms":%d', math.max(0, o.expires - sale_ms), o.expires)
+  elseif is_holding(o) then
+    expires = string.format('%d,"remaining_ms":null,"expires_sale_ms":%d', o.expires + frozen_total_ms, o.expires)
   end
-  local moving = J('state', o.state, 'expires_at_ms', expires_at, 'remaining_ms', remaining,
-    'expires_sale_ms', expires, 'refunds', RAW(o.refunds), 'seq', tonumber(o.seq))
-  return '{' .. o.static .. ',' .. string.sub(moving, 2)
+  return string.format('{%s,"state":"%s","expires_at_ms":%s,"refunds":%s,"seq":%d}', o.static, o.state, expires,
+    o.refunds, o.seq)
 end
 
--- Give the order a state and write it to the log as order.<kind>. What follows are more fields of its record.
-local function become(o, state, kind, ...)
+-- Give the order a state, keep its record, and write it to the log as order.<kind>. Returns it as JSON.
+local function become(o, state, kind)
   o.state, o.seq = state, (tonumber(show.seq) or 0) + 1
-  redis.call('HSET', base .. 'o:' .. o.id, 'state', state, 'seq', o.seq, 'expires', o.expires,
-    'refunds', o.refunds, ...)
+  redis.call('SET', base .. 'o:' .. o.id, cmsgpack.pack(o))
+  local json = order_json(o)
   append('subject:' .. o.pid, 'order.' .. kind,
-    '{"order":' .. order_json(o) .. ',"stock":[' .. stock_json(product(o.sku)) .. ']}')
+    string.format('{"order":%s,"stock":[%s]}', json, stock_json(product(o.sku))))
+  return json
 end
 
 -- Count units against the viewer's caps and the flash price's quota; negative gives them back.

@@ -4,7 +4,7 @@
 local o = order(arg(1))
 if not o or o.pid ~= actor then return refuse('unknown_order') end
 local function answer(what)
-  return {'ok', what, o.attempt, tonumber(o.total_minor), show.currency, order_json(o)}
+  return {'ok', what, o.attempt, o.total_minor, show.currency, order_json(o)}
 end
 if o.state == 'paid' then return answer('paid') end
 if o.state == 'expired' or o.state == 'refund_due' or is_due(o) then return refuse('hold_expired') end
@@ -14,9 +14,9 @@ if o.state == 'paying' then
   return answer('joined')
 end
 
-if o.extended == '0' then o.expires = o.expires + tonumber(arg(3)) end
-o.attempt = o.attempt + 1
+if not o.extended then o.expires = o.expires + tonumber(arg(3)) end
+o.attempt, o.token, o.extended = o.attempt + 1, arg(2), true
 redis.call('ZADD', base .. 'holds', o.expires, o.id)
 redis.call('ZADD', base .. 'paying', ts + tonumber(arg(4)), o.id .. ':' .. string.format('%d', o.attempt))
-become(o, 'paying', 'paying', 'attempt', o.attempt, 'token', arg(2), 'extended', 1)
+become(o, 'paying', 'paying')
 return answer('begun')

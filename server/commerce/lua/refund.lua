@@ -10,11 +10,11 @@ if o.state ~= 'paid' then
 end
 
 local restock = arg(2) == '1'
-o.refunds = '[' .. J('amount_minor', tonumber(o.total_minor), 'reason', arg(3), 'restock', restock,
+o.refunds = '[' .. J('amount_minor', o.total_minor, 'reason', arg(3), 'restock', restock,
   'due_at_ms', ts, 'done_at_ms', NULL) .. ']'
 redis.call('ZADD', base .. 'refunds', ts, o.id)
 count(o, -o.quantity)
 count_buyer(o, -1)
 shift(product(o.sku), restock and o.quantity or 0, 0, -o.quantity)
 become(o, 'refund_due', 'refund_due')
-return remember({'ok', order_json(o), tonumber(o.paid_by), tonumber(o.total_minor)})
+return remember({'ok', order_json(o), o.paid_by, o.total_minor})

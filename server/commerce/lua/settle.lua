@@ -9,8 +9,7 @@ local function close(state)
   redis.call('ZREM', base .. 'paying', attempt_key)
   return {'ok', state or o.state, order_json(o)}
 end
-local paid_by = tonumber(o.paid_by)
-if n > o.attempt or outcome == 'returned' or paid_by == n then return close() end
+if n > o.attempt or outcome == 'returned' or o.paid_by == n then return close() end
 
 if outcome == 'declined' then
   if o.state == 'paying' and n == o.attempt then
@@ -19,28 +18,32 @@ if outcome == 'declined' then
   return close()
 end
 
-if paid_by > 0 or not (is_holding(o) or o.state == 'expired') then return {'ok', 'surplus', order_json(o)} end
+if o.paid_by > 0 or not (is_holding(o) or o.state == 'expired') then return {'ok', 'surplus', order_json(o)} end
+
 local p = product(o.sku)
 if is_holding(o) then
+  o.paid_by = n
   redis.call('ZREM', base .. 'holds', o.id)
   shift(p, 0, -o.quantity, o.quantity)
   count_buyer(o, 1)
-  become(o, 'paid', 'paid', 'paid_by', n)
+  become(o, 'paid', 'paid')
   return close()
 end
 local no, due = room_for(p, o.pid, o.quantity, o.flash)
 if no and no[1] == 'sweep' then return no end
 if no then
-  o.refunds = '[' .. J('amount_minor', tonumber(o.total_minor), 'reason', 'paid too late', 'restock', false,
+  o.paid_by = n
+  o.refunds = '[' .. J('amount_minor', o.total_minor, 'reason', 'paid too late', 'restock', false,
     'due_at_ms', ts, 'done_at_ms', NULL) .. ']'
   redis.call('ZADD', base .. 'refunds', ts, o.id)
-  become(o, 'refund_due', 'refund_due', 'paid_by', n)
+  become(o, 'refund_due', 'refund_due')
   return close()
 end
 expire_all(due)
+o.paid_by = n
 count(o, o.quantity)
 count_buyer(o, 1)
 shift(p, -o.quantity, 0, o.quantity)
-become(o, 'paid', 'paid', 'paid_by', n)
+become(o, 'paid', 'paid')
 end_flash_if_used_up(p)
 return close()

@@ -6,10 +6,10 @@ local skus = redis.call('ZRANGE', base .. 'flashes', '-inf', sale_ms, 'BYSCORE',
 local attempts = redis.call('ZRANGE', base .. 'paying', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)
 local refunds = {}
 for _, id in ipairs(redis.call('ZRANGE', base .. 'refunds', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)) do
-  local o = redis.call('HMGET', base .. 'o:' .. id, 'paid_by', 'total_minor')
+  local o = order(id)
   refunds[#refunds + 1] = id
-  refunds[#refunds + 1] = tonumber(o[1])
-  refunds[#refunds + 1] = tonumber(o[2])
+  refunds[#refunds + 1] = o.paid_by
+  refunds[#refunds + 1] = o.total_minor
 end
 
 for _, id in ipairs(ids) do release(order(id), 'expired') end
