@@ -1,8 +1,9 @@
-"""Every public entry reaches every viewer exactly once and in order, or a snapshot stands for what is missing.
+"""Every public entry reaches every viewer exactly once and in order, or a snapshot stands for what is
+missing.
 
-The real crowd, lanes and admission, driven by a seeded random script: entries of all audiences, viewers that come,
-fall behind in the middle of a write, drain, lose their connection with bytes still in flight and return to another
-place in the log, lanes that are interrupted after any chunk, and new epochs.
+The real crowd, lanes and admission, driven by a seeded random script: entries of all audiences, viewers
+that come, fall behind in the middle of a write, drain, lose their connection with bytes still in flight
+and return to another place in the log, lanes that are interrupted after any chunk, and new epochs.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from websockets.frames import Frame
 from server.live import history, lanes
 from server.live.admission import Admission
 from server.live.crowd import Crowd
-from server.live.lanes import Lanes, Seat
+from server.live.lanes import Lanes, Seat, Sink
 from server.live.limits import URGENT_BACKLOG_MAX
 from server.live.viewers import Pass, Resume
 from server.log.entries import Entry, decode
@@ -81,21 +82,23 @@ class SimulatedViewer:
         self.greeted = self.write_paused = self.closing = False
         self.buffer: deque[bytes] = deque()
         self.high_bytes = high_bytes
-        self.on_pause: Callable[[SimulatedViewer], None] = lambda viewer: None
+        self.on_pause: Callable[[SimulatedViewer], None] | None = None
         self.epoch, self.last = (resume.epoch, resume.seq) if resume else ("", -1)
         self.seen: list[int] = []
         self.orders: list[str] = []
         self.full = 0
+        self.sink: Sink = self._take
 
-    def sink(self, data: bytes, /) -> None:
+    def _take(self, data: bytes, /) -> None:
         assert not self.closing, "written to after the close"
         self.buffer.append(data)
         if not self.write_paused and sum(map(len, self.buffer)) > self.high_bytes:
             self.write_paused = True
-            self.on_pause(self)
+            if self.on_pause is not None:
+                self.on_pause(self)
 
     def write(self, frames: bytes) -> None:
-        self.sink(frames)
+        self._take(frames)
 
     def close(self, code: int, reason: str) -> None:
         self.closing = True
@@ -229,7 +232,9 @@ class World:
             epoch, seq = self.random.choice(self.gone)
             resume = Resume(epoch, seq)
         roles = frozenset({"moderator"}) if self.random.random() < 0.2 else frozenset({"viewer"})
-        viewer = SimulatedViewer(self.random.choice(PIDS), roles, resume, self.random.choice([600, 3000, 10**6]))
+        viewer = SimulatedViewer(
+            self.random.choice(PIDS), roles, resume, self.random.choice([600, 3000, 10**6])
+        )
         viewer.on_pause = self.crowd.unseat
         self.all.append(viewer)
         self.crowd.add(viewer)
@@ -278,7 +283,9 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_every_public_entry_exactly_once_and_in_order(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_public_entry_exactly_once_and_in_order(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lanes, "CHUNK_WRITES", 2)
     monkeypatch.setattr("server.live.admission.RETRY_S", 0.0)
     monkeypatch.setattr("server.live.admission.ADMIT_CHUNK", 2)

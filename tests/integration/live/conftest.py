@@ -1,0 +1,23 @@
+"""A created show and the live side serving it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.kiln import CREATOR, SHOW
+from support.live_server import LiveServer, live_server
+
+from server.live.shows import NewShow, Shows
+from server.store.store import Store
+
+
+@pytest.fixture
+async def shows(store: Store) -> Shows:
+    shows = Shows(store)
+    await shows.create(CREATOR, NewShow(title="Kiln", currency="USD", id=SHOW))
+    return shows
+
+
+@pytest.fixture
+async def server(store: Store, shows: Shows) -> AsyncIterator[LiveServer]:
+    async with live_server(store, origins=("https://shop.example",)) as server:
+        yield server
