@@ -32,16 +32,9 @@ def order_id(show: str, pid: str, key: str, secret: bytes | str) -> str:
 
     The same three parts always give the same id, and nobody without ``secret`` can compute another buyer's.
     """
-    digest = _order_hash(secret)
-    for part in (show, pid, key):
-        data = part.encode()
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
+    digest = _keyed(secret).copy()
+    digest.update(f"{len(show)}:{show}{len(pid)}:{pid}{len(key)}:{key}".encode())
     return "o_" + urlsafe_b64encode(digest.digest())[:22].decode()
-
-
-def _order_hash(secret: bytes | str) -> "blake2s":
-    return _keyed(secret).copy()
 
 
 @lru_cache(maxsize=4)

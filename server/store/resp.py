@@ -28,7 +28,12 @@ def encode(args: tuple[Arg, ...]) -> bytes:
     """One command as an array of bulk strings."""
     parts = [b"*%d\r\n" % len(args)]
     for arg in args:
-        data = arg if isinstance(arg, bytes) else str(arg).encode()
+        if isinstance(arg, str):
+            data = arg.encode()
+        elif isinstance(arg, int):
+            data = b"%d" % arg
+        else:
+            data = arg
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
 
@@ -37,70 +42,75 @@ class Parser:
     """Collects bytes and gives whole replies, in order."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._at = 0
+        self._rest = b""
 
     def feed(self, data: bytes) -> list[Reply]:
         """The replies completed by `data`. Raises ProtocolError."""
-        self._buffer += data
+        buffer = self._rest + data if self._rest else data
         replies: list[Reply] = []
-        done = self._at = 0
+        at = 0
         try:
-            while self._at < len(self._buffer):
-                replies.append(self._value(0))
-                done = self._at
+            while at < len(buffer):
+                value, at = _value(buffer, at, 0)
+                replies.append(value)
         except _Incomplete:
             pass
-        del self._buffer[:done]
+        self._rest = buffer[at:]
         return replies
 
-    def _value(self, depth: int) -> Reply:
-        kind, line = self._line()
-        match kind:
-            case 0x24:  # $
-                return self._bulk(_integer(line))
-            case 0x2A:  # *
-                return self._array(_integer(line), depth + 1)
-            case 0x3A:  # :
-                return _integer(line)
-            case 0x2B:  # +
-                return line
-            case 0x2D:  # -
-                return StoreReplyError(line.decode("utf-8", "replace"))
-            case _:
-                raise ProtocolError(f"unknown reply type {kind:#x}")
 
-    def _line(self) -> tuple[int, bytes]:
-        end = self._buffer.find(b"\r\n", self._at)
-        if end < 0:
-            if len(self._buffer) - self._at > MAX_BULK_BYTES:
-                raise ProtocolError("endless line")
+def _value(buffer: bytes, at: int, depth: int) -> tuple[Reply, int]:
+    """The value that begins at `at`, and where it ends. Plain branches: a purchase waits for this."""
+    end = buffer.find(b"\r\n", at)
+    if end <= at:
+        raise _without_end(buffer, at, end)
+    kind = buffer[at]
+    if kind == 0x24:  # $
+        return _bulk(buffer, _integer(buffer[at + 1 : end]), end + 2)
+    if kind == 0x3A:  # :
+        return _integer(buffer[at + 1 : end]), end + 2
+    if kind == 0x2A:  # *
+        return _array(buffer, _integer(buffer[at + 1 : end]), end + 2, depth + 1)
+    if kind == 0x2B:  # +
+        return buffer[at + 1 : end], end + 2
+    if kind == 0x2D:  # -
+        return StoreReplyError(buffer[at + 1 : end].decode("utf-8", "replace")), end + 2
+    raise ProtocolError(f"unknown reply type {kind:#x}")
+
+
+def _without_end(buffer: bytes, at: int, end: int) -> Exception:
+    if end == at:
+        return ProtocolError("empty line")
+    if len(buffer) - at > MAX_BULK_BYTES:
+        return ProtocolError("endless line")
+    return _Incomplete()
+
+
+def _bulk(buffer: bytes, length: int, start: int) -> tuple[bytes | None, int]:
+    if length == -1:
+        return None, start
+    if not 0 <= length <= MAX_BULK_BYTES:
+        raise ProtocolError(f"bulk length {length}")
+    end = start + length
+    if len(buffer) < end + 2:
+        raise _Incomplete
+    if buffer[end : end + 2] != b"\r\n":
+        raise ProtocolError("bulk string without its end")
+    return buffer[start:end], end + 2
+
+
+def _array(buffer: bytes, length: int, at: int, depth: int) -> tuple[Reply, int]:
+    if length == -1:
+        return None, at
+    if not 0 <= length <= MAX_BULK_BYTES or depth > MAX_DEPTH:
+        raise ProtocolError(f"array of {length} at depth {depth}")
+    values: list[Reply] = []
+    for _ in range(length):
+        if at >= len(buffer):
             raise _Incomplete
-        if end == self._at:
-            raise ProtocolError("empty line")
-        kind, line = self._buffer[self._at], bytes(self._buffer[self._at + 1 : end])
-        self._at = end + 2
-        return kind, line
-
-    def _bulk(self, length: int) -> bytes | None:
-        if length == -1:
-            return None
-        if not 0 <= length <= MAX_BULK_BYTES:
-            raise ProtocolError(f"bulk length {length}")
-        start, end = self._at, self._at + length
-        if len(self._buffer) < end + 2:
-            raise _Incomplete
-        if bytes(self._buffer[end : end + 2]) != b"\r\n":
-            raise ProtocolError("bulk string without its end")
-        self._at = end + 2
-        return bytes(self._buffer[start:end])
-
-    def _array(self, length: int, depth: int) -> Reply:
-        if length == -1:
-            return None
-        if length < -1 or length > MAX_BULK_BYTES or depth > MAX_DEPTH:
-            raise ProtocolError(f"array length {length} at depth {depth}")
-        return [self._value(depth) for _ in range(length)]
+        value, at = _value(buffer, at, depth)
+        values.append(value)
+    return values, at
 
 
 def _integer(line: bytes) -> int:
