@@ -1,7 +1,6 @@
 /**
- * What WHIP (RFC 9725) and WHEP share: an offer posted as it is (the server is ICE-lite with a public candidate in its answer, so
- * nothing has to be gathered or trickled first), the resource that the answer names, and its DELETE.
- * `window.vendue.peers` lists the page's live connections, for tests and for the curious.
+ * What WHIP (RFC 9725) and WHEP share. The offer is posted as it is: the server is ICE-lite with a public candidate in its
+ * answer, so nothing has to be gathered or trickled first. `window.vendue.peers`: the live connections, for tests.
  */
 import { Offline, Problem } from "./api.js";
 
@@ -9,86 +8,61 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** ICE may recover by itself from a short gap. */
 const DISCONNECTED_MS = 2_500;
 
-/** @type {RTCPeerConnection[]} */
 const peers = [];
-/** @type {any} */ (window).vendue = { peers };
+window.vendue = { peers };
 
-/** @param {RTCIceServer[]} iceServers */
-export function openPeer(iceServers) {
-  const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
+export function openPeer() {
+  const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   peers.push(peer);
   return peer;
 }
 
-/** @param {RTCPeerConnection} peer */
 export function closePeer(peer) {
   peer.close();
-  const at = peers.indexOf(peer);
-  if (at >= 0) peers.splice(at, 1);
+  if (peers.includes(peer)) peers.splice(peers.indexOf(peer), 1);
 }
 
-/** Puts H264 baseline first, then the rest as the browser has it. @param {RTCRtpTransceiver} transceiver @param {"sender" | "receiver"} side */
+/** Puts H264 baseline first. `side` is RTCRtpSender or RTCRtpReceiver. */
 export function preferH264(transceiver, side) {
-  const codecs = (side === "sender" ? RTCRtpSender : RTCRtpReceiver).getCapabilities("video")?.codecs;
-  if (!codecs || !transceiver.setCodecPreferences) return;
-  /** @param {{mimeType: string, sdpFmtpLine?: string}} codec */
-  const rank = ({ mimeType, sdpFmtpLine = "" }) => {
-    if (mimeType !== "video/H264") return 2;
-    return sdpFmtpLine.includes("42e01f") && sdpFmtpLine.includes("packetization-mode=1") ? 0 : 1;
-  };
-  transceiver.setCodecPreferences([...codecs].sort((a, b) => rank(a) - rank(b)));
+  const baseline = /profile-level-id=42e01f/i;
+  const rank = ({ mimeType, sdpFmtpLine = "" }) => (mimeType !== "video/H264" ? 2 : baseline.test(sdpFmtpLine) && sdpFmtpLine.includes("packetization-mode=1") ? 0 : 1);
+  transceiver.setCodecPreferences?.(side.getCapabilities("video").codecs.sort((a, b) => rank(a) - rank(b)));
 }
 
-/**
- * Posts the peer's offer and takes the answer.
- * @param {RTCPeerConnection} peer @param {string} url @param {Record<string, string>} headers
- * @returns {Promise<{resource: string, publication: string}>} throws Problem or Offline
- */
+/** Posts the peer's offer and takes the answer: {resource, publication}. Throws Problem or Offline. */
 export async function negotiate(peer, url, headers) {
   await peer.setLocalDescription(await peer.createOffer());
   let response, answer;
   try {
-    const init = { method: "POST", headers: { "Content-Type": "application/sdp", ...headers }, body: peer.localDescription?.sdp, signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) };
-    response = await fetch(url, init);
+    const body = peer.localDescription.sdp;
+    response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/sdp", ...headers }, body, signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) });
     answer = await response.text();
   } catch {
     throw new Offline();
   }
-  if (response.status !== 201) {
-    let body = null;
-    try {
-      body = JSON.parse(answer);
-    } catch {
-      // a proxy's own error page
-    }
-    throw new Problem(response.status, body, Number(response.headers.get("Retry-After") ?? 0) * 1000);
-  }
-  const resource = new URL(response.headers.get("Location") ?? "", response.url).href;
+  if (response.status !== 201) throw Problem.of(response, answer);
   await peer.setRemoteDescription({ type: "answer", sdp: startHigh(answer) });
-  return { resource, publication: response.headers.get("Vendue-Publication") ?? "" };
+  return { resource: new URL(response.headers.get("Location") ?? "", response.url).href, publication: response.headers.get("Vendue-Publication") ?? "" };
 }
 
-/** Chromium begins at 300 kbit/s unless told otherwise: the first seconds would be a blur. @param {string} sdp */
+/** Chromium begins to send at 300 kbit/s unless told otherwise: the first seconds would be a blur. */
 const startHigh = (sdp) => sdp.replace(/^(a=fmtp:\d+ .*packetization-mode=1.*)$/gm, "$1;x-google-start-bitrate=1500");
 
-/** Ends a resource; also while the page goes away. @param {string} resource @param {Record<string, string>} headers */
+/** Ends a resource; also while the page goes away. */
 export function release(resource, headers) {
-  void fetch(resource, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+  fetch(resource, { method: "DELETE", headers, keepalive: true }).catch(() => {});
 }
 
-/**
- * Resolves when the connection is over: it failed, did not come up in time, or was gone for too long.
- * @param {RTCPeerConnection} peer @param {() => void} connected @param {AbortSignal} signal
- */
+/** Resolves when the connection has failed, did not come up, or was gone for too long. */
 export function untilOver(peer, connected, signal) {
   return new Promise((resolve) => {
-    let timer = setTimeout(resolve, CONNECT_TIMEOUT_MS, "timeout");
-    signal.addEventListener("abort", () => resolve("stopped"));
+    let timer = setTimeout(resolve, CONNECT_TIMEOUT_MS);
+    signal.addEventListener("abort", resolve);
     peer.addEventListener("connectionstatechange", () => {
       clearTimeout(timer);
       if (peer.connectionState === "connected") connected();
-      else if (peer.connectionState === "disconnected") timer = setTimeout(resolve, DISCONNECTED_MS, "disconnected");
-      else if (peer.connectionState === "failed" || peer.connectionState === "closed") resolve(peer.connectionState);
+      else if (peer.connectionState === "disconnected") timer = setTimeout(resolve, DISCONNECTED_MS);
+      else if (["failed", "closed"].includes(peer.connectionState)) resolve();
     });
   });
 }

@@ -1,41 +1,26 @@
 /**
- * State of one show as a page knows it: a snapshot, then updates in the order of the log. Pure: no clock, no DOM, no network.
- *
- * Chain rules: a public entry carries `seq` and `prev` (the public entry before it). It is a duplicate when `seq` ≤ last
- * and proves a loss when `prev` > last; only then the page asks for what is missing. `stock` and `order` are outside the
- * chain; each says with `as_of` (or `seq`) what it reflects, and an older one never replaces a newer one.
- *
- * Pins and flash starts carry `at_ms`, the frame they belong to. They enter the state at once and are *shown* when the
- * video on screen gets there (`shownPin`, `pricing.offer`), so that nothing can overtake anything.
+ * State of one show as a page knows it (`State` in types.d.ts): a snapshot, then updates in the order of the log. Pure.
+ * The chain and frame rules are in the README. Pins and flash starts enter the state at once and are *shown* when the
+ * video gets to their `at_ms` (`shownPin`, `pricing.offer`), so that nothing can overtake anything.
  */
-
-/** @import {Line, Order, Product, Show, State, Update, Verdict} from "./types" */
 
 export const CHAT_KEPT = 200;
 const PINS_KEPT = 8;
-const SHOW_FIELDS = ["id", "title", "currency", "owner", "state", "sales_paused", "video_blanked", "host_away", "frozen",
-  "frozen_total_ms", "frozen_since_ms", "test_mode", "chat_mode", "slow_mode_s", "starts_at_ms", "reason"];
+/** Ticks in a row that know of an entry that never came. */
+const BEHIND_MAX = 3;
+const SHOW = {
+  id: "", title: "", currency: "", owner: "", state: "scheduled", sales_paused: false, video_blanked: false, host_away: false, frozen: false,
+  frozen_total_ms: 0, frozen_since_ms: 0, test_mode: false, chat_mode: "all", slow_mode_s: 0, starts_at_ms: null, reason: undefined,
+};
 
-/** @param {any} data @returns {Partial<Show>} */
-function showFields(data) {
-  /** @type {any} */
-  const out = {};
-  for (const name of SHOW_FIELDS) if (data[name] !== undefined) out[name] = data[name];
-  return out;
-}
+const showFields = (data) => Object.fromEntries(Object.keys(SHOW).filter((name) => data[name] !== undefined).map((name) => [name, data[name]]));
 
-/**
- * State from a snapshot; what the page knows and a snapshot does not carry (own orders, hearts) is taken over.
- * @param {any} data @param {State | null} [before]
- * @returns {State}
- */
+/** State from a snapshot; what no snapshot carries (own orders, hearts) is taken over from `before`. */
 export function fromSnapshot(data, before = null) {
-  /** @type {Record<string, Product>} */
   const products = {};
   for (const product of data.products ?? []) products[product.sku] = asProduct(product, data.seq);
   return {
-    show: /** @type {Show} */ ({ frozen_total_ms: 0, frozen_since_ms: 0, host_away: false, test_mode: false, chat_mode: "all",
-      slow_mode_s: 0, starts_at_ms: null, ...before?.show, reason: undefined, ...showFields(data) }),
+    show: { ...SHOW, ...before?.show, reason: undefined, ...showFields(data) },
     epoch: data.epoch,
     last: data.seq,
     pins: data.pin ? [{ sku: data.pin, at_ms: 0 }] : [],
@@ -50,134 +35,98 @@ export function fromSnapshot(data, before = null) {
   };
 }
 
-/** @param {any} product @param {number} seq @returns {Product} */
-const asProduct = (product, seq) => ({ ...product, as_of: seq, flash: product.flash ? { visible_from_ms: 0, ...product.flash } : null,
-  list_price_minor: product.list_price_minor ?? product.price_minor });
+const asProduct = (product, as_of) => ({ flash: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
 
-/**
- * Applies one update. The state that comes back is new where something changed and the same object where nothing did.
- * @param {State} state @param {Update} update
- * @returns {{state: State, verdict: Verdict}}
- */
+/** Applies one update: {state, verdict}. "loss": ask again from `last`. */
 export function receive(state, update) {
-  if (update.type === "snapshot") {
-    return { state: fromSnapshot({ epoch: update.epoch, seq: update.seq, ...update.data }, state), verdict: "applied" };
-  }
-  if (update.epoch !== undefined && update.epoch !== state.epoch) return { state, verdict: "loss" };
-  const chained = update.seq !== undefined && update.prev !== undefined;
-  if (chained) {
-    if (/** @type {number} */ (update.seq) <= state.last) return { state, verdict: "duplicate" };
-    if (/** @type {number} */ (update.prev) > state.last) return { state, verdict: "loss" };
-  }
-  const change = CHANGES[update.type];
+  const { type, seq, prev, epoch, data } = update;
+  if (type === "snapshot") return { state: fromSnapshot({ epoch, seq, ...data }, state), verdict: "applied" };
+  if (epoch !== undefined && epoch !== state.epoch) return { state, verdict: "loss" };
+  const chained = prev !== undefined;
+  if (chained && seq <= state.last) return { state, verdict: "duplicate" };
+  if (chained && prev > state.last) return { state, verdict: "loss" };
+  const change = CHANGES[type];
   if (!change && !chained) return { state, verdict: "ignored" };
   const changed = change ? change(state, update) : state;
-  if (update.type === "tick") {
-    const behind = (update.data.head ?? 0) > state.last ? state.behind + 1 : 0;
-    return { state: { ...changed, behind }, verdict: behind >= 3 ? "loss" : "applied" };
-  }
-  return { state: chained ? { ...changed, last: /** @type {number} */ (update.seq) } : changed, verdict: "applied" };
+  if (chained) return { state: { ...changed, last: seq }, verdict: "applied" };
+  if (type !== "tick") return { state: changed, verdict: "applied" };
+  const behind = data.head > state.last ? state.behind + 1 : 0;
+  return { state: { ...changed, behind }, verdict: behind >= BEHIND_MAX ? "loss" : "applied" };
 }
 
-/** @type {Record<string, (state: State, update: Update) => State>} */
 const CHANGES = {
   "show.state": (state, { data, ts }) => {
-    const fields = showFields(data);
-    if (fields.frozen && !fields.frozen_since_ms && !state.show.frozen_since_ms) fields.frozen_since_ms = ts;
-    return { ...state, show: { ...state.show, reason: undefined, ...fields } };
+    const show = { ...state.show, reason: undefined, ...showFields(data) };
+    if (show.frozen && !show.frozen_since_ms) show.frozen_since_ms = ts;
+    return { ...state, show };
   },
-  "product.updated": (state, { data, seq = 0 }) => {
+  "product.updated": (state, { data, seq }) => {
     const old = state.products[data.sku];
-    const stock = old && old.as_of > seq ? { left: old.left, held: old.held, sold: old.sold, as_of: old.as_of } : { as_of: seq };
-    const flash = data.flash ? { visible_from_ms: old?.flash?.id === data.flash.id ? old?.flash?.visible_from_ms : 0, ...data.flash }
-      : data.flash === undefined ? (old?.flash ?? null) : null;
-    return withProduct(state, { ...old, ...data, ...stock, flash,
-      list_price_minor: data.list_price_minor ?? data.price_minor ?? old?.list_price_minor });
+    const newer = old?.as_of > seq ? { left: old.left, held: old.held, sold: old.sold, sold_out: old.sold_out, as_of: old.as_of } : { as_of: seq };
+    const flash = data.flash && old?.flash?.id === data.flash.id ? { flash: { ...old.flash, ...data.flash } } : {};
+    return withProduct(state, { ...asProduct({ ...old, ...data }, seq), ...flash, ...newer });
   },
   "product.pinned": (state, { data, at_ms = 0 }) => {
-    const known = state.products[data.sku] ? state : withProduct(state, asProduct({ reference_price_minor: null, price_version: 0, flash: null, ...data }, 0));
+    const known = state.products[data.sku] ? state : withProduct(state, asProduct(data, 0));
     return { ...known, pins: [...state.pins, { sku: data.sku, at_ms }].slice(-PINS_KEPT) };
   },
   "product.unpinned": (state) => ({ ...state, pins: [] }),
   "price.flash": (state, { data, at_ms = 0 }) => {
     const old = state.products[data.sku];
-    if (!old) return state;
-    const flash = { ...data, visible_from_ms: at_ms };
-    return withProduct(state, { ...old, flash, list_price_minor: data.list_price_minor ?? old.list_price_minor });
+    return old ? withProduct(state, { ...old, flash: { ...data, visible_from_ms: at_ms }, list_price_minor: data.list_price_minor ?? old.list_price_minor }) : state;
   },
-  "price.ended": (state, { data }) => {
-    const old = state.products[data.sku];
-    if (!old) return state;
-    const flash = old.flash && old.flash.id !== data.id ? old.flash : null;
-    return withProduct(state, { ...old, flash, list_price_minor: data.price_minor, price_version: data.price_version });
+  "price.ended": (state, { data: { id, sku, price_minor, price_version } }) => {
+    const old = state.products[sku];
+    return old ? withProduct(state, { ...old, flash: old.flash?.id === id ? null : old.flash, list_price_minor: price_minor, price_version }) : state;
   },
   stock: (state, { data, as_of = 0 }) => {
     const old = state.products[data.sku];
     return !old || as_of < old.as_of ? state : withProduct(state, { ...old, ...data, as_of });
   },
-  order: (state, { data }) => ({ ...state, orders: withOrders(state.orders, [data.order ?? data]) }),
-  moderation: (state, { data, ts }) => moderated(state, { ts, ...data }),
-  tick: (state, { data }) => ({
+  order: (state, { data }) => ({ ...state, orders: withOrders(state.orders, [data]) }),
+  moderation: (state, { data, ts }) => moderated(state, data, ts),
+  tick: (state, { data: { viewers, reactions, chat } }) => ({
     ...state,
-    viewers: data.viewers ?? state.viewers,
-    hearts: state.hearts + (data.reactions?.heart ?? 0),
-    chat: data.chat?.length ? [...state.chat, ...data.chat].slice(-CHAT_KEPT) : state.chat,
+    viewers: viewers ?? state.viewers,
+    hearts: state.hearts + (reactions?.heart ?? 0),
+    chat: chat?.length ? [...state.chat, ...chat].slice(-CHAT_KEPT) : state.chat,
   }),
 };
 
-/** @param {State} state @param {Product} product @returns {State} */
 function withProduct(state, product) {
   const skus = state.products[product.sku] ? state.skus : [...state.skus, product.sku];
   return { ...state, skus, products: { ...state.products, [product.sku]: product } };
 }
 
-/**
- * Orders with newer versions taken in. An answer and an update about the same change may come in any order.
- * @param {Record<string, Order>} orders @param {Order[]} news
- */
+/** Orders with news taken in, in whatever order they come. */
 export function withOrders(orders, news) {
   const out = { ...orders };
-  for (const order of news) {
-    const old = out[order.id];
-    if (!old || (order.seq ?? 0) >= (old.seq ?? 0)) out[order.id] = order;
-  }
+  for (const order of news) if ((order.seq ?? 0) >= (out[order.id]?.seq ?? 0)) out[order.id] = order;
   return out;
 }
 
-/** @param {State} state @param {any} data @returns {State} */
-function moderated(state, data) {
-  if (data.action === "slow_mode") return { ...state, show: { ...state.show, slow_mode_s: data.seconds ?? 0 } };
-  if (data.action === "chat_mode") return { ...state, show: { ...state.show, chat_mode: data.mode ?? "all" } };
-  if (data.action === "delete") {
-    const gone = new Set(data.message_ids ?? []);
-    return { ...state, chat: state.chat.map((line) => (gone.has(line.id) ? { ...line, deleted: true } : line)) };
-  }
-  return data.subject ? { ...state, aimed: data } : state;
+function moderated(state, data, ts) {
+  const { action, seconds = 0, mode = "all", message_ids = [] } = data;
+  if (action === "slow_mode") return { ...state, show: { ...state.show, slow_mode_s: seconds } };
+  if (action === "chat_mode") return { ...state, show: { ...state.show, chat_mode: mode } };
+  if (action === "delete") return { ...state, chat: state.chat.map((line) => (message_ids.includes(line.id) ? { ...line, deleted: true } : line)) };
+  return data.subject ? { ...state, aimed: { ts, ...data } } : state;
 }
 
-/**
- * The pin that belongs on screen with the frame of `presentMs`.
- * @param {State} state @param {number} presentMs
- * @returns {Product | null}
- */
+/** The product whose pin belongs on screen with the frame of `presentMs`, or null. */
 export function shownPin(state, presentMs) {
-  let sku = null;
-  for (const pin of state.pins) if (presentMs >= pin.at_ms - 0.5) sku = pin.sku;
-  return sku ? (state.products[sku] ?? null) : null;
+  const pin = state.pins.findLast(({ at_ms }) => presentMs >= at_ms - 0.5);
+  return (pin && state.products[pin.sku]) ?? null;
 }
 
-/** Is something in the state that has yet to reach the screen? @param {State} state @param {number} presentMs */
-export function awaitsFrame(state, presentMs) {
-  if (state.pins.some((pin) => pin.at_ms - 0.5 > presentMs)) return true;
-  return state.skus.some((sku) => (state.products[sku].flash?.visible_from_ms ?? 0) - 0.5 > presentMs);
+/** Is something in the state that has yet to reach the screen? */
+export function awaitsFrame({ pins, products }, presentMs) {
+  const later = (ms) => ms - 0.5 > presentMs;
+  return pins.some((pin) => later(pin.at_ms)) || Object.values(products).some((product) => later(product.flash?.visible_from_ms ?? 0));
 }
 
-/** Own orders of a product that count against its limit. @param {State} state @param {string} sku */
+/** Units of a product in own orders that count against its limit. */
 export function ownUnits(state, sku) {
-  let units = 0;
-  for (const order of Object.values(state.orders)) {
-    if (!["held", "paying", "paid"].includes(order.state)) continue;
-    for (const line of order.lines ?? [order]) if (line.sku === sku) units += line.quantity;
-  }
-  return units;
+  const counts = Object.values(state.orders).filter((order) => ["held", "paying", "paid"].includes(order.state));
+  return counts.flatMap((order) => order.lines ?? [order]).reduce((units, line) => units + (line.sku === sku ? line.quantity : 0), 0);
 }

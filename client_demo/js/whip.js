@@ -10,19 +10,18 @@ const RETRY_MAX_MS = 8_000;
 const MAX_BITRATE_BPS = 2_500_000;
 
 export class Whip {
+  abort = new AbortController();
+  peer = null;
+  resource = "";
+  publication = "";
+
   /**
-   * @param {import("./api.js").Api} api
-   * @param {{state: (state: "off" | "starting" | "onair" | "reconnecting" | "replaced" | "refused", code: string) => void,
-   *   replaced: (publication: string) => boolean}} page `replaced`: is another publication on air now?
+   * `page.state(state, code)`: "off", "starting", "onair", "reconnecting", "replaced" or "refused".
+   * `page.replaced(publication)`: is another publication on air now?
    */
   constructor(api, page) {
     this.api = api;
     this.page = page;
-    this.abort = new AbortController();
-    /** @type {RTCPeerConnection | null} */
-    this.peer = null;
-    this.resource = "";
-    this.publication = "";
     addEventListener("pagehide", () => this.drop());
   }
 
@@ -55,61 +54,48 @@ export class Whip {
     await sender?.replaceTrack(track);
   }
 
-  /** @param {MediaStream} stream @param {AbortSignal} signal */
   async run(stream, signal) {
-    let attempt = 0;
     this.page.state("starting", "");
-    while (!signal.aborted) {
-      const peer = openPeer([]);
-      this.peer = peer;
-      let wait = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** attempt++);
-      let wasConnected = false;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const peer = (this.peer = openPeer());
+      let wait = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** attempt);
+      let refused = "";
+      let connected = false;
       try {
         await this.publish(peer, stream);
-        const connected = () => {
-          wasConnected = true;
+        await untilOver(peer, () => {
+          connected = true;
+          attempt = 0;
           this.page.state("onair", "");
-        };
-        await untilOver(peer, connected, signal);
-        attempt = wasConnected ? 0 : attempt;
+        }, signal);
       } catch (error) {
-        if (error instanceof Problem) {
-          if (error.status < 500 && error.status !== 429) {
-            closePeer(peer);
-            return this.page.state("refused", error.code);
-          }
-          wait = Math.max(wait, error.retryAfterMs);
-        }
+        if (error instanceof Problem && error.status < 500 && error.status !== 429) refused = error.code;
+        wait = Math.max(wait, error.retryAfterMs ?? 0);
       }
       closePeer(peer);
       if (signal.aborted) return;
-      this.page.state("reconnecting", "");
+      this.page.state(refused ? "refused" : "reconnecting", refused);
+      if (refused) return;
       await sleep(wait);
-      if (wasConnected && this.page.replaced(this.publication)) return this.page.state("replaced", "");
+      if (connected && this.page.replaced(this.publication)) return this.page.state("replaced", "");
     }
   }
 
-  /** @param {RTCPeerConnection} peer @param {MediaStream} stream */
   async publish(peer, stream) {
     for (const track of stream.getTracks()) {
       const video = track.kind === "video";
-      const transceiver = peer.addTransceiver(track, {
-        direction: "sendonly", streams: [stream], sendEncodings: video ? [{ maxBitrate: MAX_BITRATE_BPS }] : undefined,
-      });
-      if (video) {
-        preferH264(transceiver, "sender");
-        await sharp(transceiver.sender);
-      }
+      const options = { direction: "sendonly", streams: [stream] };
+      const transceiver = peer.addTransceiver(track, video ? { ...options, sendEncodings: [{ maxBitrate: MAX_BITRATE_BPS }] } : options);
+      if (!video) continue;
+      preferH264(transceiver, RTCRtpSender);
+      await sharp(transceiver.sender);
     }
-    const { resource, publication } = await negotiate(peer, `/whip/${encodeURIComponent(this.api.show)}`, this.api.bearer());
-    this.resource = resource;
-    this.publication = publication;
+    Object.assign(this, await negotiate(peer, `/whip/${encodeURIComponent(this.api.show)}`, this.api.bearer()));
   }
 }
 
-/** A product has to be seen: when the network is tight, rather fewer frames than a smaller picture. @param {RTCRtpSender} sender */
+/** A product has to be seen: when the network is tight, rather fewer frames than a smaller picture. */
 async function sharp(sender) {
-  const parameters = /** @type {any} */ (sender.getParameters());
-  parameters.degradationPreference = "maintain-resolution";
+  const parameters = { ...sender.getParameters(), degradationPreference: "maintain-resolution" };
   await sender.setParameters(parameters).catch(() => {});
 }

@@ -13,9 +13,6 @@ const stockWords = (product) => {
   return { left: `${left} left of ${left + held + sold}`, rest: `${held} on hold · ${sold} sold`, spoken: `${left} left, ${held} on hold, ${sold} sold of ${left + held + sold}` };
 };
 
-/** @param {import("../types").Product} product */
-const stockOf = (product) => (product.left == null ? null : { left: product.left, held: product.held ?? 0, sold: product.sold ?? 0 });
-
 /**
  * What happened between two stock reports of a product, in the words of orders. Pure.
  * @param {import("../types").Product} before @param {import("../types").Product} after
@@ -116,7 +113,7 @@ export class Run {
     text(off, now.percent ? `−${now.percent}%` : "");
     show(this.bigRing, Boolean(flash));
     if (flash) setRing(this.bigRing, countdown(flash.remaining_ms), flash.fraction, flash.paused ? "pause" : flash.remaining_ms <= FLASH_WARN_MS ? "warn" : "", `${countdown(flash.remaining_ms)} left`);
-    setStock(this.bar, stockOf(product), stockWords(product));
+    setStock(this.bar, product, stockWords(product));
   }
 
   drawRows() {
@@ -137,7 +134,7 @@ export class Run {
       text(tag, now.flash ? `Flash ${countdown(now.flash.remaining_ms)}` : product.left === 0 ? "Sold out" : "");
       attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
       show(tag, Boolean(tag.textContent));
-      setStock(bar, stockOf(product), { ...stockWords(product), left: product.left == null ? "" : `${product.left} left`, rest: product.left == null ? "" : `${product.sold} sold` });
+      setStock(bar, product, { ...stockWords(product), left: product.left == null ? "" : `${product.left} left`, rest: product.left == null ? "" : `${product.sold} sold` });
       const [screen, pin, flash, stock] = acts.children;
       show(screen, product.sku === on);
       show(pin, product.sku !== on && product.left !== 0);

@@ -1,8 +1,8 @@
 /** Chat and hearts of the watch page. */
-import { $, attr, css, h, icon, initial, list, show, text } from "../dom.js";
-import { compact } from "../format.js";
 import { newKey } from "../api.js";
 import { roleTag } from "../chat.js";
+import { $, attr, css, h, icon, initial, list, maybe, text } from "../dom.js";
+import { compact } from "../format.js";
 import { WORDS } from "../words.js";
 
 const HEARTS_AT_ONCE = 6;
@@ -11,16 +11,15 @@ const FLUSH_MS = 500;
 const NOTE_MS = 4_000;
 
 export class Room {
-  /** @param {import("../feed.js").Feed} feed @param {() => void} draw */
+  input = $("say");
+  hearts = 0;
+  note = "";
+  mayWriteAt = 0;
+  silentUntil = 0;
+
   constructor(feed, draw) {
     this.feed = feed;
     this.redraw = draw;
-    this.input = /** @type {any} */ ($("say"));
-    this.waiting = 0;
-    this.note = "";
-    this.notedAt = 0;
-    this.mayWriteAt = 0;
-    this.silentUntil = 0;
     $("dock").addEventListener("submit", (event) => {
       event.preventDefault();
       this.say();
@@ -33,32 +32,33 @@ export class Room {
     if (!words) return;
     if (!this.feed.live.send({ type: "chat", cid: newKey(), text: words })) return this.warn(WORDS.notSent);
     this.input.value = "";
-    const slow = this.feed.state?.show.slow_mode_s ?? 0;
-    this.mayWriteAt = this.feed.now() + slow * 1000;
+    this.mayWriteAt = this.feed.now() + this.feed.state.show.slow_mode_s * 1000;
     this.redraw();
   }
 
-  /** An `error` update about something that was said. @param {{code: string, message?: string, retry_after_ms?: number}} error */
-  refused(error) {
-    if (error.code === "timed_out") this.silentUntil = this.feed.now() + (error.retry_after_ms ?? 0);
-    else if (error.retry_after_ms) this.mayWriteAt = this.feed.now() + error.retry_after_ms;
-    else this.warn(error.message || WORDS.notSent);
+  /** An `error` update about something that was said. */
+  refused({ code, message, retry_after_ms = 0 }) {
+    if (code === "timed_out") this.silentUntil = this.feed.now() + retry_after_ms;
+    else if (retry_after_ms) this.mayWriteAt = this.feed.now() + retry_after_ms;
+    else this.warn(message || WORDS.notSent);
     this.redraw();
   }
 
-  /** @param {string} note */
   warn(note) {
     this.note = note;
-    this.notedAt = performance.now();
-    setTimeout(this.redraw, NOTE_MS + 20);
+    setTimeout(() => {
+      this.note = "";
+      this.redraw();
+    }, NOTE_MS);
     this.redraw();
   }
 
   heart() {
     this.fly();
-    if (this.waiting++ === 0) setTimeout(() => {
-      this.feed.live.send({ type: "react", kind: "heart", n: Math.min(HEARTS_PER_MESSAGE, this.waiting) });
-      this.waiting = 0;
+    if (this.hearts++ > 0) return;
+    setTimeout(() => {
+      this.feed.live.send({ type: "react", kind: "heart", n: Math.min(HEARTS_PER_MESSAGE, this.hearts) });
+      this.hearts = 0;
     }, FLUSH_MS);
   }
 
@@ -72,34 +72,28 @@ export class Room {
     sky.append(heart);
   }
 
-  /** @param {boolean} banned */
   draw(banned) {
-    const state = /** @type {import("../types").State} */ (this.feed.state);
+    const { chat, hearts } = this.feed.state;
     const thread = $("thread");
     const atEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 60;
-    const before = thread.lastElementChild;
-    list(thread, state.chat.filter((line) => !line.deleted), (line) => line.id, (line) => h("div", { class: "ln", "data-testid": "chat-line" },
+    list(thread, chat.filter((line) => !line.deleted), (line) => line.id, (line) => h("div", { class: "ln", "data-testid": "chat-line" },
       initial(line.name, line.subject), h("p", {}, h("span", { class: "nm", text: line.name }), roleTag(line), line.text)));
-    if (atEnd && thread.lastElementChild !== before) thread.scrollTop = thread.scrollHeight;
-    text(/** @type {any} */ ($("heart").lastElementChild), compact(state.hearts));
-    attr($("heart"), "aria-label", `${state.hearts} hearts, send one`);
-    this.rules(state, banned);
+    if (atEnd) thread.scrollTop = thread.scrollHeight;
+    text($("heart").lastElementChild, compact(hearts));
+    attr($("heart"), "aria-label", `${hearts} hearts, send one`);
+    this.rules(banned);
   }
 
-  /** @param {import("../types").State} state @param {boolean} banned */
-  rules({ show: { chat_mode, slow_mode_s, state: life }, aimed }, banned) {
+  /** Who may write what now, and why not. */
+  rules(banned) {
+    const { show: { chat_mode, slow_mode_s, state }, aimed } = this.feed.state;
     const now = this.feed.now();
-    const mine = aimed?.subject === this.feed.live.hello?.pid ? aimed : null;
-    const until = mine?.action === "timeout" ? mine.ts + mine.seconds * 1000 : this.silentUntil;
-    /** @type {Record<string, string>} */
-    const modes = { all: WORDS.everyone, buyers: WORDS.buyersOnly, emotes: WORDS.emotes, off: WORDS.chatOff };
-    text($("chat-mode"), slow_mode_s ? WORDS.slowMode(slow_mode_s) : (modes[chat_mode] ?? ""));
-    const closed = banned || life === "ended" || chat_mode === "off" || chat_mode === "emotes" || until > now;
-    attr(this.input, "disabled", closed ? "" : null);
-    attr(this.input, "placeholder", now < this.mayWriteAt ? WORDS.again2(this.mayWriteAt - now) : chat_mode === "off" ? WORDS.chatOff : chat_mode === "buyers" ? WORDS.buyersOnly : WORDS.ask);
-    const noted = performance.now() - this.notedAt < NOTE_MS ? this.note : "";
-    const note = until > now ? WORDS.timedOut(until, mine?.reason ?? "") : noted;
-    text($("chat-note"), note);
-    show($("chat-note"), Boolean(note));
+    const mine = aimed?.action === "timeout" && aimed.subject === this.feed.live.hello?.pid ? aimed : null;
+    const until = mine ? mine.ts + mine.seconds * 1000 : this.silentUntil;
+    const words = chat_mode === "off" || chat_mode === "emotes" ? WORDS.modes[chat_mode] : "";
+    text($("chat-mode"), slow_mode_s ? WORDS.slowMode(slow_mode_s) : WORDS.modes[chat_mode]);
+    attr(this.input, "disabled", banned || words || state === "ended" || until > now ? "" : null);
+    attr(this.input, "placeholder", words || (now < this.mayWriteAt ? WORDS.wait(this.mayWriteAt - now) : chat_mode === "buyers" ? WORDS.modes.buyers : WORDS.ask));
+    maybe($("chat-note"), until > now ? WORDS.timedOut(until, mine?.reason) : this.note);
   }
 }

@@ -1,0 +1,34 @@
+/** What the Buy button says. Pure. */
+import { ownUnits } from "../store.js";
+import { WORDS } from "../words.js";
+
+/** A spinner before this would only flicker. */
+export const SPINNER_MS = 300;
+export const STILL_MS = 3_000;
+
+/** Is there none left, as far as the product's stock is shown? */
+export const isGone = ({ left, sold_out }) => (left == null ? Boolean(sold_out) : left <= 0);
+
+/**
+ * {label, enabled, spinner, note, soldOut}. `askedMs`: since the tap that waits for its answer; `holdMs`: left of an own hold
+ * of this product (null: none). `online`: prices here are current. `closed`: why this viewer may not buy at all, or "".
+ */
+export function buyButton({ state, product, offer, online, askedMs, holdMs, closed }) {
+  const { show } = state;
+  const ready = { label: WORDS.buy(offer.price_minor, show.currency), enabled: true, spinner: false, note: "", soldOut: false };
+  const off = (label, note = "", more = {}) => ({ ...ready, label, enabled: false, note, ...more });
+  if (askedMs !== null && askedMs < SPINNER_MS) return { ...ready, enabled: false };
+  if (askedMs !== null) return off(askedMs > STILL_MS ? WORDS.stillAsking : WORDS.asking, "", { spinner: true });
+  if (closed) return off(closed);
+  if (holdMs !== null) return { ...ready, label: WORDS.finish(holdMs) };
+  if (show.state === "ended") return off(WORDS.showEnded);
+  if (show.state === "scheduled") return off(WORDS.notStarted);
+  if (!online) return off(WORDS.waiting);
+  if (isGone(product)) return off(WORDS.soldOut, product.held ? WORDS.cameBack : "", { soldOut: true });
+  if (show.state === "paused") return off(WORDS.showPaused, WORDS.pausedText);
+  if (show.sales_paused) return off(WORDS.salesArePaused, WORDS.moderatorCheck);
+  const flashLimit = offer.flash?.phase === "running" ? product.flash.per_viewer_max : null;
+  const limit = Math.min(product.per_viewer_max || Infinity, flashLimit || Infinity);
+  const own = ownUnits(state, product.sku);
+  return own >= limit ? off(WORDS.limit(own, limit), WORDS.limitRule(limit)) : ready;
+}

@@ -1,0 +1,30 @@
+/** Product rows: the bag on a phone, the column on a desktop. One honest line each. */
+import { attr, h, list, maybe, text } from "../dom.js";
+import { countdown, price } from "../format.js";
+import { stockWords, WORDS } from "../words.js";
+import { isGone } from "./button.js";
+
+export const NO_IMAGE = "/static/assets/bag.svg";
+
+export const thumb = (product, size) => h("img", { class: "th", src: product?.image_url || NO_IMAGE, width: size, height: size, alt: "" });
+
+/** Draws the rows of all products but `without`. `page` has offer(product), button(product) and buy(sku). */
+export function productRows(parent, { state, page, size, act, without }) {
+  const create = (product) => h("li", { class: "row", "data-testid": `product-${product.sku}` }, thumb(product, size),
+    h("div", { class: "grow" }, h("div", { class: "b sm clip title" }), h("div", { class: "row n sm prices" }, h("b"), h("s", { class: "mut" }), h("span", { class: "tag act" })), h("div", { class: "xs mut n clip stk" })),
+    h("button", { class: `btn t44 ${act}`, "data-testid": `buy-${product.sku}`, onclick: () => page.buy(product.sku) }));
+  list(parent, state.skus.filter((sku) => sku !== without).map((sku) => state.products[sku]), (product) => product.sku, create, (row, product) => {
+    const { price_minor, was_minor, flash } = page.offer(product);
+    const { label, enabled } = page.button(product);
+    const [title, prices, stock] = row.children[1].children;
+    const gone = isGone(product);
+    text(title, product.title);
+    text(prices.children[0], price(price_minor, state.show.currency));
+    maybe(prices.children[1], was_minor ? price(was_minor, state.show.currency) : "");
+    maybe(prices.children[2], flash?.phase === "running" ? `Flash ${countdown(flash.remaining_ms)}` : "");
+    text(stock, gone ? WORDS.soldOut : stockWords(product).left);
+    text(row.lastElementChild, gone ? WORDS.soldOut : enabled && !label.startsWith("Buy") ? "Pay" : "Buy");
+    attr(row.lastElementChild, "aria-label", `${label}: ${product.title}`);
+    attr(row.lastElementChild, "disabled", enabled ? null : "");
+  });
+}

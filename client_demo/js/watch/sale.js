@@ -1,0 +1,112 @@
+/**
+ * Buying, loaded with the first tap: one tap is one idempotency key, kept until the server has answered, sent again with the
+ * same key after a network failure or a reload. Nothing is "yours" before the server has said so.
+ */
+import { kept, newKey, Offline, Problem, sleep } from "../api.js";
+import { SPINNER_MS, STILL_MS } from "./button.js";
+import { Sheets } from "./sheets.js";
+
+const RETRY_MS = 600;
+const RETRY_MAX_MS = 5_000;
+
+/** Is it worth asking again with the same key? */
+const unanswered = (error) => error instanceof Offline || ((error.status === 429 || error.status >= 500) && error.code !== "payment_unknown");
+
+export class Sale {
+  /** `page`: draw, offer(product), button(product), buy(sku). */
+  constructor(feed, page, slot) {
+    this.feed = feed;
+    this.page = page;
+    this.slot = slot;
+    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
+    /** The tap that waits for its answer: {key, sku, quantity, price_minor, at}. */
+    this.tap = JSON.parse(kept.get(slot) ?? "null");
+    /** The order being paid, and what the last attempt said. */
+    this.paying = null;
+    if (this.tap) {
+      this.tap.at = performance.now();
+      void this.settleTap();
+    }
+  }
+
+  /** Asks for one unit at the price that the buyer sees. */
+  ask(sku, price_minor) {
+    if (this.tap) return;
+    this.tap = { key: newKey(), sku, quantity: 1, price_minor, at: performance.now() };
+    kept.set(this.slot, JSON.stringify(this.tap));
+    for (const later of [0, SPINNER_MS + 10, STILL_MS + 10]) setTimeout(this.page.draw, later);
+    void this.settleTap();
+  }
+
+  async settleTap() {
+    const { key, sku, quantity, price_minor } = this.tap;
+    try {
+      const order = await this.insist("/orders", { sku, quantity, price_minor }, key);
+      this.forget();
+      this.feed.take(order);
+      if (order.state === "held") this.sheets.hold(order);
+    } catch (error) {
+      this.forget();
+      this.refused(error.code ?? "refused", { ...error.body, sku });
+    }
+    this.page.draw();
+  }
+
+  forget() {
+    this.tap = null;
+    kept.set(this.slot, null);
+  }
+
+  /** Sends until there is an answer, always with the same key. Throws the refusal. */
+  async insist(path, body, key) {
+    for (let wait = RETRY_MS; ; wait = Math.min(RETRY_MAX_MS, wait * 2)) {
+      try {
+        return await this.feed.api.call("POST", path, { body, key });
+      } catch (error) {
+        if (!unanswered(error)) throw error;
+        await sleep(Math.max(wait, error.retryAfterMs ?? 0));
+      }
+    }
+  }
+
+  async pay(order, payment_token) {
+    if (this.paying?.id === order.id && !this.paying.note) return;
+    const say = (note) => {
+      this.paying = note === null ? null : { id: order.id, note };
+      this.page.draw();
+    };
+    say("");
+    try {
+      const answer = await this.insist(`/orders/${order.id}/pay`, { payment_token }, newKey());
+      if (answer.id) this.feed.take(answer);
+      say(answer.state === "paying" ? "slow" : null);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      say(error.code === "hold_expired" ? null : error.code);
+      if (error.code === "hold_expired") this.refused("hold_expired", { sku: order.sku });
+    }
+  }
+
+  async giveBack(order) {
+    try {
+      this.feed.take(await this.insist(`/orders/${order.id}/cancel`, {}, newKey()));
+    } catch (error) {
+      this.paying = { id: order.id, note: error.code ?? "refused" };
+      this.page.draw();
+    }
+  }
+
+  /** Follows the order whose sheet is open to its end. */
+  follow(orders) {
+    const order = orders[this.sheets.holdId];
+    const ends = { paid: "paid", expired: "hold_expired", cancelled: "given_back", refund_due: "hold_expired" };
+    if (this.sheets.kind === "hold" && ends[order?.state]) this.refused(ends[order.state], { sku: order.sku, order });
+  }
+
+  /** How an order or a tap ended, in words. */
+  refused(code, detail) {
+    const product = this.feed.state.products[detail.sku];
+    const price_minor = detail.price_minor ?? (product && this.page.offer(product).price_minor);
+    this.sheets.outcome(code, detail, product, price_minor, () => this.ask(detail.sku, price_minor));
+  }
+}
