@@ -19,8 +19,8 @@ from media.config import IceServer, MediaConfig
 from media.events import Events
 from media.memory import TRIM_AFTER_SETTLED, trimmer
 from media.signalling import Signalling
-from media.transport.mux import open_socket
 from media.transport.relay import Relay
+from media.transport.udp import open_socket
 
 __all__ = ["IceServer", "MediaConfig", "MediaWorker", "run_media"]
 

@@ -126,8 +126,8 @@ def build(kind: int, transaction_id: bytes, attributes: list[tuple[int, bytes]],
 
 def xor_mapped_address(address: Address, transaction_id: bytes) -> bytes:
     """The value of XOR-MAPPED-ADDRESS (RFC 8489 §14.2)."""
-    # IPv4 on a socket for both families looks like ::ffff:192.0.2.1
-    host, port = address[0].removeprefix("::ffff:"), address[1]
+    # IPv4 on a socket for both families looks like ::ffff:192.0.2.1; link-local has %scope
+    host, port = address[0].removeprefix("::ffff:").partition("%")[0], address[1]
     v6 = ":" in host
     family, packed = 1 + v6, socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, host)
     mask = (_COOKIE_BYTES + transaction_id)[: len(packed)]

@@ -6,9 +6,7 @@ stays. What a peer does, however broken, ends that peer at most, never the port.
 """
 
 import asyncio
-import contextlib
 import socket
-import sys
 from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import count
@@ -20,6 +18,7 @@ from pylibsrtp import Error as SrtpError
 from media.errors import ParseError
 from media.kernel import Address
 from media.transport.dtls import DtlsContext, DtlsEndpoint, Fingerprint, Role, State
+from media.transport.guard import Guard
 from media.transport.ice import IceAgent
 from media.transport.peer import Peer
 
@@ -38,7 +37,6 @@ TICK_S = 0.1
 TICKS_PER_SWEEP = 10
 """Consent is counted in tens of seconds: looking at every peer once a second is enough."""
 
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h; not in the socket module
 _MAX_DATAGRAM = 1500
 _RECEIVE_BYTES = 2048
 
@@ -71,6 +69,7 @@ class Mux:
     def __init__(self, sock: socket.socket, context: DtlsContext, owner: MuxOwner) -> None:
         self.counters: Counter[str] = Counter()
         self.peers: dict[int, Peer] = {}
+        self.guard = Guard(self.counters)
         self._sock = sock
         self._context = context
         self._owner = owner
@@ -130,6 +129,10 @@ class Mux:
     # --- receiving ----------------------------------------------------------------------------------------
 
     def _readable(self) -> None:
+        self.guard.run(self._read_batch)
+        self.guard.run(self._owner.on_batch_end)
+
+    def _read_batch(self) -> None:
         receive, by_address = self._sock.recvfrom, self._by_address
         now = monotonic()
         for _ in range(BATCH_DATAGRAMS):
@@ -156,7 +159,6 @@ class Mux:
                 self._dtls(peer, data)
             else:
                 self.counters["junk"] += 1
-        self._owner.on_batch_end()
 
     def _stun(self, data: bytes, source: Address, now: float) -> None:
         try:
@@ -220,11 +222,12 @@ class Mux:
         self._handshake_budget = HANDSHAKES_A_TURN
         while self._handshakes and self._handshake_budget > 0:
             self._handshake_budget -= 1
-            self._handshake(*self._handshakes.popleft())
+            peer, data = self._handshakes.popleft()
+            self.guard.run(lambda peer=peer, data=data: self._handshake(peer, data))
         if self._handshakes and self._loop is not None:
             self._turn_scheduled = True
             self._loop.call_soon(self._handshake_turn)
-        self._owner.on_batch_end()
+        self.guard.run(self._owner.on_batch_end)
 
     def _handshake(self, peer: Peer, data: bytes) -> None:
         if peer.closed:
@@ -253,6 +256,9 @@ class Mux:
         if self._loop is None:
             return
         self._ticker = self._loop.call_later(TICK_S, self._tick)
+        self.guard.run(self._look_at_timers)
+
+    def _look_at_timers(self) -> None:
         for peer in list(self._connecting.values()):
             timeout = peer.dtls.timeout_s()
             if timeout is not None and timeout <= 0:
@@ -281,20 +287,3 @@ class Mux:
             self._sock.sendto(datagram, address)
         except OSError:  # a full buffer or a dead address: STUN and DTLS repeat themselves
             self.counters["send_dropped"] += 1
-
-
-def open_socket(host: str, port: int, buffer_bytes: int) -> socket.socket:
-    """A non-blocking UDP socket with big buffers (as root beyond the system's limit)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    for option, force in ((socket.SO_RCVBUF, _SO_RCVBUFFORCE), (socket.SO_SNDBUF, _SO_SNDBUFFORCE)):
-        sock.setsockopt(socket.SOL_SOCKET, option, buffer_bytes)
-        if sys.platform == "linux":
-            with contextlib.suppress(PermissionError):  # not root: the system's limit stands
-                sock.setsockopt(socket.SOL_SOCKET, force, buffer_bytes)
-    try:
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock

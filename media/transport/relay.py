@@ -7,7 +7,6 @@ loop. Who may publish at all was decided before; who may publish at once is `med
 import asyncio
 import secrets
 import socket
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -16,16 +15,11 @@ from typing import Any
 import structlog
 
 from media.config import MediaConfig
-from media.kernel import Fanout, Sent
+from media.kernel import Fanout
 from media.kernel.pure import PureFanout
 from media.router import (
-    ForwardPlain,
     PublisherConfig,
-    RequestKeyframe,
     Router,
-    SendBurst,
-    SendRtcp,
-    SendTo,
     ShowHealth,
     SubscriberConfig,
 )
@@ -41,8 +35,9 @@ from media.transport.answer import (
 )
 from media.transport.dtls import DtlsContext
 from media.transport.mux import Mux
-from media.transport.notices import event_of
+from media.transport.notices import Notice, event_of
 from media.transport.peer import Peer
+from media.transport.pump import Pump
 from media.transport.resource import (
     AlreadyPublishing,
     Created,
@@ -78,14 +73,11 @@ class Relay:
         self._router = Router(_random_u32)
         self._resources = Resources()
         self._stages = Stages()
-        self._totals: Counter[str] = Counter()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
+        self._pump = Pump(self._router, self._fanout, self._mux.guard, self._notify)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to serve the UDP port."""
-        self._loop = loop
+        self._pump.start(loop)
         self._mux.start(loop)
 
     def stop(self) -> None:
@@ -93,9 +85,7 @@ class Relay:
         for resource in self._resources.matching(None, None):
             self._end(resource, on_purpose=True)
         self._mux.stop()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._loop = None
+        self._pump.stop()
 
     # --- signalling ---------------------------------------------------------------------------------------
 
@@ -159,19 +149,19 @@ class Relay:
         for resource in found:
             self._end(resource, on_purpose=True)
         self._router.remove_show(show, monotonic())
-        self._flush()
+        self._pump.flush()
         self._stages.remove(show)
         return len(found)
 
     def set_clock(self, server_minus_monotonic_ms: float) -> None:
         """Server time minus this machine's monotonic clock, in ms."""
         self._router.set_clock(server_minus_monotonic_ms, monotonic())
-        self._flush()
+        self._pump.flush()
 
     def set_blanked(self, show: str, *, blanked: bool) -> None:
         """Hide or show a show's video."""
         self._router.set_blanked(show, blanked=blanked, now=monotonic())
-        self._flush()
+        self._pump.flush()
 
     # --- what can be asked --------------------------------------------------------------------------------
 
@@ -182,7 +172,7 @@ class Relay:
 
     def counters(self) -> Mapping[str, int]:
         """Totals of mux, router and fan-out."""
-        return {**self._mux.counters, **self._router.counters(), **self._totals}
+        return {**self._mux.counters, **self._router.counters(), **self._pump.totals}
 
     def gauges(self) -> Mapping[str, int]:
         """What is there now."""
@@ -219,7 +209,7 @@ class Relay:
             self._end_named(
                 self._stages.connected(resource.show, resource.name, resource.pid, resource.publication)
             )
-        self._flush()
+        self._pump.flush()
 
     def on_moved(self, peer: Peer) -> None:
         """ICE chose another pair."""
@@ -245,7 +235,7 @@ class Relay:
 
     def on_batch_end(self) -> None:
         """A batch has been read: send what it led to."""
-        self._flush()
+        self._pump.flush()
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -286,43 +276,8 @@ class Relay:
         slot = resource.peer.slot
         if slot is not None:
             self._router.remove_peer(slot, now)
-            self._flush()
+            self._pump.flush()
             self._fanout.remove_slot(slot)
 
-    def _flush(self) -> None:
-        """Carry out what the router asks for and set its timer."""
-        for request in self._router.drain():
-            match request:
-                case SendBurst(packets, targets):
-                    self._count(self._fanout.send(packets, targets))
-                case SendTo(slot, packets):
-                    self._count(self._fanout.send_to(slot, packets))
-                case SendRtcp(slot, packet):
-                    self._count(self._fanout.send_rtcp(slot, packet))
-                case ForwardPlain() | RequestKeyframe():
-                    pass  # one worker: there are no sinks and no remote publishers yet
-                case _:
-                    event = event_of(request, self._stages.find(request.show))
-                    self._emit(event)
-        self._arm()
-
-    def _count(self, sent: Sent) -> None:
-        totals = self._totals
-        totals["sent_packets"] += sent.packets
-        totals["sent_octets"] += sent.octets
-        totals["sent_dropped"] += sent.dropped
-
-    def _arm(self) -> None:
-        """One timer for the whole router, moved only when the deadline comes earlier."""
-        deadline = self._router.next_deadline()
-        if deadline is None or self._loop is None or deadline >= self._timer_at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - monotonic()), self._due)
-
-    def _due(self) -> None:
-        self._timer, self._timer_at = None, float("inf")
-        self._router.handle_deadline(monotonic())
-        self._flush()
+    def _notify(self, notice: Notice) -> None:
+        self._emit(event_of(notice, self._stages.find(notice.show)))

@@ -230,6 +230,26 @@ async def test_a_proved_peer_that_floods_handshakes_delays_nobody(
         await asyncio.gather(publisher.close(), viewer.close(), bad.close())
 
 
+async def test_a_bug_that_one_peers_packets_meet_stops_no_other(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher, viewer = await publish(worker), await watch(worker)
+    try:
+        await viewer.sees(video=5)
+
+        def bug(*_: object) -> None:
+            raise RuntimeError("met by every viewer's report")
+
+        monkeypatch.setattr("media.router.Router.receive_rtcp", bug)
+        async with asyncio.timeout(10):
+            while not (await worker.counters()).get("internal_errors_total"):
+                await asyncio.sleep(0.05)
+        await viewer.sees(video=30)
+    finally:
+        monkeypatch.undo()
+        await asyncio.gather(publisher.close(), viewer.close())
+
+
 async def test_a_silent_viewer_is_given_up(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     path = LossyPath(worker, lose_every=1_000_000)
     await path.open()
