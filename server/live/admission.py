@@ -18,6 +18,7 @@ from server.live.limits import CATCH_UP_ENTRIES_MAX, tick_interval_ms, told_to_p
 from server.live.projection import project
 from server.live.protocol import Update, encode
 from server.live.roles import Action, permits
+from server.live.updates import Hello
 from server.live.viewers import Viewer, chief_role, is_staff
 from server.log.entries import Entry
 from server.log.state import ShowSnapshot
@@ -232,18 +233,18 @@ class Admission:
 
     def _hello(self, viewer: Viewer, *, resumed: bool) -> bytes:
         holder, roles = viewer.holder, viewer.roles
-        data = {
-            "version": PROTOCOL_VERSION,
-            "subject": holder.subject,
-            "pid": holder.pid or None,
-            "role": chief_role(roles),
-            "name": holder.name or None,
-            "may": [action.value for action in VISITOR_ACTIONS if holder.pid and permits(action, roles)],
-            "tick_ms": tick_interval_ms(len(self._crowd.viewers)),
-            "limits": told_to_pages(),
-            "server_ms": self._now_ms(),
-            "resumed": resumed,
-        }
+        data = Hello(
+            version=PROTOCOL_VERSION,
+            subject=holder.subject,
+            pid=holder.pid or None,
+            role=chief_role(roles),
+            name=holder.name or None,
+            may=[action.value for action in VISITOR_ACTIONS if holder.pid and permits(action, roles)],
+            tick_ms=tick_interval_ms(len(self._crowd.viewers)),
+            limits=told_to_pages(),
+            server_ms=self._now_ms(),
+            resumed=resumed,
+        )
         return self._crowd.frame("hello", data)
 
     def _snapshot_frame(self, viewer: Viewer, base: _Base) -> bytes:

@@ -14,6 +14,7 @@ from server.live.crowd import Crowd
 from server.live.limits import REACTIONS_BURST, REACTIONS_PER_S, KeyedBuckets
 from server.live.protocol import Command, Ping, React, Report, Say
 from server.live.roles import Action, permits
+from server.live.updates import Failure, Pong
 from server.live.viewers import Viewer
 from server.telemetry import counter, start_task
 
@@ -44,7 +45,7 @@ class Commands:
         COMMANDS.labels(type=command.__struct_config__.tag).inc()
         match command:
             case Ping(t=t):
-                viewer.write(crowd.frame("pong", {"t": t, "server_ms": self._now_ms()}))
+                viewer.write(crowd.frame("pong", Pong(t, self._now_ms())))
             case React():
                 self._react(crowd, viewer, command)
             case Say():
@@ -100,9 +101,4 @@ class Commands:
         REFUSED.labels(code=code).inc()
         if viewer.closing:
             return
-        data: dict[str, str | int] = {"code": code, "message": message}
-        if cid:
-            data["cid"] = cid
-        if retry_after_ms:
-            data["retry_after_ms"] = retry_after_ms
-        viewer.write(crowd.frame("error", data))
+        viewer.write(crowd.frame("error", Failure(code, message, cid, retry_after_ms)))

@@ -20,6 +20,7 @@ from server.live.limits import URGENT_BACKLOG_MAX
 from server.live.projection import Told, project
 from server.live.protocol import Update, encode
 from server.live.stock import Level, StockBoard
+from server.live.updates import Clock, Tick
 from server.live.viewers import Pass, Resume, Viewer, is_staff, shared_roles
 from server.log.entries import Entry
 from server.log.state import ShowSnapshot, stock_view
@@ -45,7 +46,7 @@ class Crowd:
         self.taps = Tally()
         self.reactions = Tally()
         self.viewers: set[Viewer] = set()
-        self.clock: dict[str, Any] | None = None
+        self.clock: Clock | None = None
         self._now_ms = now_ms
         self._owner, self._guests = "", ""
         self._displays: dict[str, str] = {}
@@ -221,7 +222,7 @@ class Crowd:
 
     def on_clock(self, publication: str, rtp_timestamp: int, server_ms: int) -> None:
         """Tell everybody which server time a video frame has; kept for newcomers."""
-        self.clock = {"publication": publication, "rtp_timestamp": rtp_timestamp, "server_ms": server_ms}
+        self.clock = Clock(publication, rtp_timestamp, server_ms)
         self.lanes.push(Lane.LATEST, self.frame("clock", self.clock), self._seats)
 
     def tell_stock(self) -> int | None:
@@ -258,13 +259,7 @@ class Crowd:
         if quiet and now_ms - self._last_tick_ms < TICK_SILENCE_MS:
             return
         self._told_viewers, self._last_tick_ms = viewers, now_ms
-        data: dict[str, Any] = {
-            "head": self.history.public_head,
-            "viewers": viewers,
-            "reactions": reactions,
-            "chat": batch.lines,
-            "chat_skipped": batch.skipped,
-        }
+        data = Tick(self.history.public_head, viewers, reactions, batch.lines, batch.skipped)
         self.lanes.push(Lane.TICK, self.frame("tick", data), self._seats)
 
     def tell_all(self, type_: str, data: object) -> None:

@@ -16,6 +16,7 @@ from server.live.chat import Chat
 from server.live.commands import Commands, OnReport
 from server.live.protocol import Report
 from server.live.showing import CLOSE_AUTH, Showing
+from server.live.updates import Drain
 from server.log.entries import Entry
 from server.log.follower import Follower
 from server.log.state import ShowSnapshot
@@ -72,7 +73,7 @@ class Hub:
         """
         self.draining = True
         for showing in self._shows.values():
-            showing.crowd.tell_all("drain", {"reconnect_after_ms": reconnect_after_ms})
+            showing.crowd.tell_all("drain", Drain(reconnect_after_ms))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_FLUSH_S):
                 while any(showing.crowd.lanes.urgent_backlog for showing in self._shows.values()):  # noqa: ASYNC110

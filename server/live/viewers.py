@@ -25,7 +25,9 @@ class Pass(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Where a viewer was: it has every public entry of `epoch` up to `seq`; when not `whole`, only some of them."""
+    """Where a viewer was: it has every public entry of `epoch` up to `seq`; when not `whole`, only some of
+    them.
+    """
 
     epoch: str
     seq: int

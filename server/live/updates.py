@@ -1,0 +1,221 @@
+"""What each update carries: the `data` of the envelope, by type. Pure declarations.
+
+The updates that this side makes itself are built from these types. Those that come from the log pass
+through as the scripts wrote them (only `moderation` is reduced); for them the types here are the promise,
+which a test holds against real entries. The AsyncAPI document is generated from this module.
+"""
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from server.live.chat_feed import ChatLine
+from server.log.state import ShowSnapshot
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """The first update of a connection. `subject` and `pid` are null for one who only watches.
+
+    `may` lists what the viewer may do here (`chat`, `react`, `buy`); `resumed`: the entries after the
+    place that the viewer named follow, else a snapshot does.
+    """
+
+    version: int
+    subject: str | None
+    pid: str | None
+    role: str
+    name: str | None
+    may: list[str]
+    tick_ms: int
+    limits: dict[str, int]
+    server_ms: int
+    resumed: bool
+
+
+class Snapshot(ShowSnapshot, frozen=True, kw_only=True):
+    """The show's whole state, as `GET /api/v1/shows/{show}`, and the last chat lines, oldest first."""
+
+    chat: list[ChatLine]
+
+
+class ShowState(msgspec.Struct, frozen=True):
+    """The show's life and flags. The sale clock stands still while `frozen`."""
+
+    state: Literal["scheduled", "live", "paused", "ended"]
+    sales_paused: bool
+    video_blanked: bool
+    frozen: bool
+    host_away: bool
+    frozen_total_ms: int
+    frozen_since_ms: int | None
+    reason: str | UnsetType = UNSET
+
+
+class ProductPinned(msgspec.Struct, frozen=True):
+    """The product that is shown."""
+
+    sku: str
+    title: str | None
+    price_minor: int
+    image_url: str | None
+    disclosure: str | None
+
+
+class ProductUnpinned(msgspec.Struct, frozen=True):
+    """No product is shown any more; this one was."""
+
+    sku: str
+
+
+class PriceFlash(msgspec.Struct, frozen=True):
+    """A flash price: in force from `starts` (inclusive) to `ends` (exclusive) on the sale clock."""
+
+    id: str
+    sku: str
+    price_minor: int
+    list_price_minor: int
+    price_version: int
+    starts_at_ms: int | None
+    ends_at_ms: int | None
+    starts_sale_ms: int
+    ends_sale_ms: int
+    remaining_ms: int | None
+    quantity: int | None
+    quantity_left: int | None
+    per_viewer_max: int | None
+
+
+class PriceEnded(msgspec.Struct, frozen=True):
+    """A flash price is over; `price_minor` is the price from now on."""
+
+    id: str
+    sku: str
+    price_minor: int
+    price_version: int
+    reason: str | UnsetType = UNSET
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """A product's stock, as far as its `stock_display` shows it: numbers, a bucket, or only whether it is
+    sold out.
+    """
+
+    sku: str
+    sold_out: bool
+    left: int | UnsetType = UNSET
+    held: int | UnsetType = UNSET
+    sold: int | UnsetType = UNSET
+    bucket: Literal["in_stock", "low", "sold_out"] | UnsetType = UNSET
+
+
+class Moderation(msgspec.Struct, frozen=True):
+    """An act of moderation. `subject` (a pid), `actor`, `reason` and `until_ms` reach staff and the target
+    only.
+    """
+
+    action: str
+    message_ids: list[str] | UnsetType = UNSET
+    message_id: str | UnsetType = UNSET
+    seconds: int | UnsetType = UNSET
+    mode: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    actor: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    until_ms: int | UnsetType = UNSET
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """`head` is the newest public seq: one who has less has lost something. Reactions are those since the
+    last tick.
+    """
+
+    head: int
+    viewers: int
+    reactions: dict[str, int]
+    chat: list[ChatLine]
+    chat_skipped: int
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """This frame of this publication has this server time; the same for all its viewers."""
+
+    publication: str
+    rtp_timestamp: int
+    server_ms: int
+
+
+class Drain(msgspec.Struct, frozen=True):
+    """The server is about to stop: come back after this time, plus some chance."""
+
+    reconnect_after_ms: int
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that the viewer sent was not done."""
+
+    code: str
+    message: str
+    cid: str = ""
+    retry_after_ms: int = 0
+
+
+class Pong(msgspec.Struct, frozen=True):
+    """The answer to `ping`."""
+
+    t: int | float
+    server_ms: int
+
+
+class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """A product was made or changed; without its stock, which `stock` tells."""
+
+    sku: str
+    title: str
+    price_minor: int
+    list_price_minor: int
+    reference_price_minor: int | None
+    price_version: int
+    per_viewer_max: int | None
+    flash: PriceFlash | None
+    seller: str
+    commission_bps: int
+    disclosure: str | UnsetType | None = UNSET
+    image_url: str | UnsetType | None = UNSET
+    stock_display: str | UnsetType = UNSET
+
+
+Order = dict[str, Any]
+"""As the orders API answers."""
+
+UPDATES: Final[dict[str, Any]] = {
+    "hello": Hello,
+    "snapshot": Snapshot,
+    "show.state": ShowState,
+    "product.updated": ProductUpdated,
+    "product.pinned": ProductPinned,
+    "product.unpinned": ProductUnpinned,
+    "price.flash": PriceFlash,
+    "price.ended": PriceEnded,
+    "stock": Stock,
+    "order": Order,
+    "moderation": Moderation,
+    "tick": Tick,
+    "clock": Clock,
+    "drain": Drain,
+    "error": Failure,
+    "pong": Pong,
+}
+"""Every type of update that has a promise. Others may be added: a page ignores what it does not know."""
+CHAINED: Final = frozenset(
+    {
+        "show.state",
+        "product.updated",
+        "product.pinned",
+        "product.unpinned",
+        "price.flash",
+        "price.ended",
+        "moderation",
+    }
+)
+"""Those that are public log entries: with `seq`, `prev` and `at_ms`."""
