@@ -10,19 +10,25 @@ local function or_null(text) return tonumber(text) or NULL end
 
 local products = {}
 
--- Asked for by name, because the rest (attrs) is long and no rule looks at it.
+-- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'reference_price_minor', 'flash_id', 'flash_price_minor', 'flash_version',
-  'flash_starts_sale_ms', 'flash_ends_sale_ms', 'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
+  'seller', 'commission_bps', 'flash_id'}
+local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
+  'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
 
--- A product's fields (missing ones are nil) with its counts as numbers, read once a script; nil when there is no such sku.
+local function read_fields(p, names)
+  local values = redis.call('HMGET', base .. 'p:' .. p.sku, unpack(names))
+  for i = 1, #names do p[names[i]] = values[i] or nil end
+  return p
+end
+
+-- A product's fields with its counts as numbers, read once a script; nil when there is no such sku.
 local function product(sku)
   local p = products[sku]
   if not p then
-    local values = redis.call('HMGET', base .. 'p:' .. sku, unpack(PRODUCT_FIELDS))
-    if not values[1] then return nil end
-    p = {sku = sku}
-    for i, value in ipairs(PRODUCT_FIELDS) do p[value] = values[i] or nil end
+    p = read_fields({sku = sku}, PRODUCT_FIELDS)
+    if not p.list_price_minor then return nil end
+    if p.flash_id then read_fields(p, FLASH_FIELDS) end
     p.left, p.held, p.sold = tonumber(p.left), tonumber(p.held), tonumber(p.sold)
     products[sku] = p
   end

@@ -27,7 +27,7 @@ redis.call('HSET', base .. 'p:' .. sku, 'list_price_minor', price, 'price_versio
 if is_new then redis.call('ZADD', base .. 'skus', (tonumber(show.seq) or 0) + 1, sku) end
 local price_minor, version = price_in_force(p, sale_ms)
 local rest = J('price_minor', price_minor, 'list_price_minor', price,
-  'reference_price_minor', or_null(p.reference_price_minor), 'price_version', version,
+  'reference_price_minor', NULL, 'price_version', version,
   'per_viewer_max', or_null(arg(4)), 'flash', p.flash_id and RAW(flash_json(p)) or NULL,
   'seller', seller, 'commission_bps', tonumber(arg(8)))
 local public = '{"sku":"' .. sku .. '",' .. string.sub(arg(9), 2, -2) .. ',' .. string.sub(rest, 2)
