@@ -171,3 +171,47 @@ async def test_events_tell_the_life_of_a_publication(worker: Worker, peers: list
         await publisher.until(lambda: any(one.get("state") == "away" for one in seen))
     finally:
         follower.cancel()
+
+
+async def test_blanked_video_stops_and_comes_back(worker: Worker, peers: list[Peer]) -> None:
+    peers.append(await publish(worker))
+    peers.append(viewer := await watch(worker))
+    await viewer.sees(video=10)
+    await worker.http.put("/shows/demo/video", json={"blanked": True})
+    await asyncio.sleep(0.3)  # what is on its way arrives
+    video, audio = viewer.frames["video"], viewer.frames["audio"]
+    await viewer.until(lambda: viewer.frames["audio"] > audio + 20)
+    assert viewer.frames["video"] == video
+    await worker.http.put("/shows/demo/video", json={"blanked": False})
+    await viewer.sees(video=10)
+
+
+async def test_health_tells_what_flows(worker: Worker, peers: list[Peer]) -> None:
+    peers.append(publisher := await publish(worker))
+    peers.append(viewer := await watch(worker))
+    await viewer.sees(video=5)
+    async with asyncio.timeout(10):  # rates are of whole windows
+        while True:
+            health = (await worker.http.get("/shows/demo/health")).json()
+            if health["publisher"] and health["publisher"]["fps"]:
+                break
+            await asyncio.sleep(0.1)
+    assert health["publisher"]["publication"] == publisher.response.headers["vendue-publication"]
+    assert health["publisher"]["codec"] == "h264"
+    assert health["publisher"]["fps"] < 60
+    assert health["publisher"]["bitrate_bps"] > 10_000
+    assert health["publisher"]["loss"] == 0
+    assert [(one["width"], one["height"]) for one in health["publisher"]["layers"]] == [(160, 120)]
+    assert health["viewers"]["count"] == 1
+
+
+async def test_a_show_that_is_ended_has_no_media_left(worker: Worker, peers: list[Peer]) -> None:
+    peers.append(publisher := await publish(worker))
+    peers.append(viewer := await watch(worker))
+    peers.append(other := await watch(worker, show="second"))
+    await asyncio.gather(viewer.sees(video=5), other.connected())
+    assert (await worker.http.delete("/shows/demo")).json() == {"ended": 2}
+    await viewer.until(lambda: viewer.pc.connectionState == publisher.pc.connectionState == "closed")
+    assert other.pc.connectionState == "connected"
+    peers.append(someone := await publish(worker, pid="p_someone"))
+    assert someone.response.status_code == 201
