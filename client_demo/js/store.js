@@ -40,7 +40,7 @@ const asProduct = (product, as_of) => ({ flash: null, reference_price_minor: nul
 /** Applies one update: {state, verdict}. "loss": ask again from `last`. */
 export function receive(state, update) {
   const { type, seq, prev, epoch, data } = update;
-  if (type === "snapshot") return { state: fromSnapshot({ epoch, seq, ...data }, state), verdict: "applied" };
+  if (type === "snapshot") return { state: fromSnapshot({ ...data, epoch, seq: seq ?? data.seq }, state), verdict: "applied" };
   if (epoch !== undefined && epoch !== state.epoch) return { state, verdict: "loss" };
   const chained = prev !== undefined;
   if (chained && seq <= state.last) return { state, verdict: "duplicate" };

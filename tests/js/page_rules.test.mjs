@@ -1,0 +1,91 @@
+/** Rules of the pages that need no page: Buy button, reconnecting, forecasts, verdicts, amounts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { countdown, money, price } from "../../client_demo/js/format.js";
+import { parseMoney } from "../../client_demo/js/studio/amount.js";
+import { buyButton } from "../../client_demo/js/watch/button.js";
+
+globalThis.addEventListener ??= () => {};
+globalThis.window ??= globalThis;
+const { reconnectDelay } = await import("../../client_demo/js/live.js");
+const { forecast } = await import("../../client_demo/js/studio/flash.js");
+const { verdict } = await import("../../client_demo/js/studio/health.js");
+const { moves } = await import("../../client_demo/js/studio/run.js");
+
+const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
+const product = (more = {}) => ({ sku: "a", left: 5, held: 1, sold: 2, per_viewer_max: 2, flash: null, ...more });
+const button = (more = {}) => buyButton({ state: { show: show(more.show), orders: more.orders ?? {} }, product: product(more.product), offer: { price_minor: 3600, flash: null, ...more.offer }, online: true, askedMs: null, holdMs: null, closed: "", ...more.now });
+
+test("a Buy that is ready names its price", () => {
+  assert.deepEqual(button(), { label: "Buy for $36", enabled: true, spinner: false, note: "", soldOut: false });
+});
+
+test("a tap is asking until it is answered, and says so without flicker", () => {
+  assert.deepEqual([button({ now: { askedMs: 100 } }).label, button({ now: { askedMs: 100 } }).enabled], ["Buy for $36", false]);
+  assert.deepEqual([button({ now: { askedMs: 400 } }).label, button({ now: { askedMs: 400 } }).spinner], ["Asking for yours…", true]);
+  assert.equal(button({ now: { askedMs: 4000 } }).label, "Still asking…");
+});
+
+test("every reason not to sell disables and says why", () => {
+  const cases = [
+    [{ product: { left: 0 } }, "Sold out"], [{ product: { left: null, sold_out: true } }, "Sold out"], [{ show: { sales_paused: true } }, "Sales are paused"],
+    [{ show: { state: "paused" } }, "The show is paused"], [{ show: { state: "ended" } }, "The show has ended"], [{ show: { state: "scheduled" } }, "Not open yet"],
+    [{ now: { online: false } }, "Waiting for connection"], [{ now: { closed: "You can’t take part here" } }, "You can’t take part here"],
+    [{ orders: { o: { sku: "a", quantity: 2, state: "paid" } } }, "You have 2 of 2 allowed"],
+    [{ orders: { o: { sku: "a", quantity: 1, state: "held" } }, product: { flash: { per_viewer_max: 1 } }, offer: { flash: { phase: "running" } } }, "You have 1 of 1 allowed"],
+  ];
+  for (const [given, label] of cases) assert.deepEqual([button(given).label, button(given).enabled], [label, false]);
+});
+
+test("orders that are over do not count against the limit", () => {
+  assert.equal(button({ orders: { o: { sku: "a", quantity: 2, state: "cancelled" } } }).enabled, true);
+});
+
+test("an own hold can be paid whatever happens to the sale", () => {
+  assert.deepEqual([button({ now: { holdMs: 61_000 }, show: { state: "ended" } }).label, button({ now: { holdMs: 61_000 }, show: { state: "ended" } }).enabled], ["Finish paying · 1:01", true]);
+});
+
+test("close codes: 4500 and up never again, 4008 at once, 4009 later, the rest with a growing wait", () => {
+  assert.equal(reconnectDelay(4503, 0, 0.5), null);
+  assert.equal(reconnectDelay(4999, 3, 0.5), null);
+  assert.equal(reconnectDelay(4008, 0, 0.5), 0);
+  assert.ok(reconnectDelay(4009, 0, 0) >= 5000);
+  assert.ok(reconnectDelay(1012, 0, 1) < reconnectDelay(1012, 3, 0));
+  assert.ok(reconnectDelay(1006, 50, 1) <= 12_000);
+});
+
+test("countdowns round up, so that 0:00 means over", () => {
+  assert.deepEqual([84_000, 83_001, 1, 0, -5, 3_600_000].map(countdown), ["1:24", "1:24", "0:01", "0:00", "0:00", "1:00:00"]);
+});
+
+test("money keeps to the currency's minor unit", () => {
+  assert.deepEqual([price(3600, "USD"), price(3650, "USD"), money(4090, "USD"), price(1200, "JPY"), money(1500, "KWD").includes("1.500")], ["$36", "$36.50", "$40.90", "¥1,200", true]);
+});
+
+test("amounts as people type them", () => {
+  assert.deepEqual(["12", "12.5", "12,50", " 0.99 ", "12.345", "-1", "1e3", "", "abc"].map((typed) => parseMoney(typed, "USD")), [1200, 1250, 1250, 99, null, null, null, null, null]);
+  assert.deepEqual([parseMoney("1200", "JPY"), parseMoney("12.5", "JPY")], [1200, null]);
+});
+
+test("what a flash price would cost", () => {
+  assert.deepEqual(forecast(5400, 7200, 20, 1200), { takings: 108_000, commission: 12_960, kept: 95_040, givenUp: 36_000, percent: 25 });
+});
+
+test("the verdict word comes from what viewers get", () => {
+  const publisher = { loss: 0, bitrate_bps: 1 };
+  assert.equal(verdict({ publisher, viewers: { count: 100, freezes_per_min: 0 } }, show(), "onair").verdict, "Everyone sees you clearly");
+  assert.equal(verdict({ publisher, viewers: { count: 100, freezes_per_min: 4 } }, show(), "onair").verdict, "Some viewers freeze");
+  assert.equal(verdict({ publisher: null }, show(), "off").verdict, "Nobody is on air");
+  assert.equal(verdict({ publisher: null }, show({ state: "scheduled" }), "off").verdict, "Not on air yet");
+  assert.equal(verdict(null, show(), "reconnecting").verdict, "You are offline");
+});
+
+test("stock reports say what orders did", () => {
+  const stock = (left, held, sold) => ({ left, held, sold });
+  assert.deepEqual(moves(stock(10, 0, 0), stock(9, 1, 0)), [{ kind: "held", units: 1 }]);
+  assert.deepEqual(moves(stock(9, 1, 0), stock(9, 0, 1)), [{ kind: "paid", units: 1 }]);
+  assert.deepEqual(moves(stock(9, 1, 0), stock(10, 0, 0)), [{ kind: "back", units: 1 }]);
+  assert.deepEqual(moves(stock(10, 0, 0), stock(7, 1, 2)), [{ kind: "paid", units: 2 }, { kind: "held", units: 3 }]);
+  assert.deepEqual(moves(stock(0, 0, 9), stock(5, 0, 9)), [{ kind: "restock", units: 5 }]);
+  assert.deepEqual(moves({ left: null }, { left: null }), []);
+});

@@ -1,0 +1,139 @@
+/** State of a show: chain rules, what replaces what, and which pin belongs to which frame. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { awaitsFrame, fromSnapshot, ownUnits, receive, shownPin } from "../../client_demo/js/store.js";
+
+const product = (sku, more = {}) => ({ sku, title: sku, price_minor: 4800, list_price_minor: 4800, reference_price_minor: null, price_version: 1, left: 10, held: 0, sold: 0, flash: null, ...more });
+const snapshot = (more = {}) => ({ id: "s", title: "S", currency: "USD", owner: "p_h", state: "live", pin: "a", products: [product("a"), product("b")], epoch: "e1", seq: 10, viewers: 3, server_ms: 0, ...more });
+const start = () => fromSnapshot(snapshot());
+const entry = (type, seq, prev, data, more = {}) => ({ type, epoch: "e1", seq, prev, ts: 1000, at_ms: 1000, data, ...more });
+
+/** Applies updates in turn and gives the verdicts. */
+function play(state, ...updates) {
+  const verdicts = [];
+  for (const update of updates) {
+    const step = receive(state, update);
+    state = step.state;
+    verdicts.push(step.verdict);
+  }
+  return { state, verdicts };
+}
+
+test("entries of the chain apply in order, across numbers that others own", () => {
+  const { state, verdicts } = play(start(), entry("product.pinned", 13, 9, { sku: "b" }), entry("product.unpinned", 20, 13, { sku: "b" }));
+  assert.deepEqual(verdicts, ["applied", "applied"]);
+  assert.equal(state.last, 20);
+});
+
+test("an entry that was seen is a duplicate and changes nothing", () => {
+  const before = start();
+  const { state, verdict } = receive(before, entry("product.unpinned", 10, 9, { sku: "a" }));
+  assert.equal(verdict, "duplicate");
+  assert.equal(state, before);
+});
+
+test("a predecessor that was never seen is a loss and changes nothing", () => {
+  const before = start();
+  const { state, verdict } = receive(before, entry("product.unpinned", 14, 12, { sku: "a" }));
+  assert.equal(verdict, "loss");
+  assert.equal(state, before);
+});
+
+test("another epoch is a loss, whatever its numbers say", () => {
+  assert.equal(receive(start(), entry("product.unpinned", 11, 10, { sku: "a" }, { epoch: "e2" })).verdict, "loss");
+});
+
+test("an entry of a type that this page does not know still moves the chain", () => {
+  const { state, verdicts } = play(start(), entry("something.new", 11, 10, {}), entry("product.unpinned", 12, 11, { sku: "a" }));
+  assert.deepEqual(verdicts, ["applied", "applied"]);
+  assert.equal(state.last, 12);
+});
+
+test("an unknown update outside the chain is ignored", () => {
+  assert.equal(receive(start(), { type: "something", epoch: "e1", data: {} }).verdict, "ignored");
+});
+
+test("a snapshot replaces what it carries and keeps what it cannot know", () => {
+  const mine = { id: "o1", sku: "a", quantity: 1, state: "held", seq: 9 };
+  const before = { ...start(), orders: { o1: mine }, hearts: 7 };
+  const { state, verdict } = receive(before, { type: "snapshot", epoch: "e2", seq: 44, data: snapshot({ pin: null, seq: undefined }) });
+  assert.equal(verdict, "applied");
+  assert.equal(state.epoch, "e2");
+  assert.equal(state.last, 44);
+  assert.equal(shownPin(state, 0), null);
+  assert.deepEqual(state.orders, { o1: mine });
+  assert.equal(state.hearts, 7);
+});
+
+test("three ticks that know of an entry which never came are a loss; one is not", () => {
+  const tick = { type: "tick", epoch: "e1", data: { head: 12, viewers: 3, reactions: {}, chat: [] } };
+  const { verdicts } = play(start(), tick, tick, tick);
+  assert.deepEqual(verdicts, ["applied", "applied", "loss"]);
+  const well = { type: "tick", epoch: "e1", data: { head: 10, viewers: 3 } };
+  assert.deepEqual(play(start(), tick, tick, well, tick).verdicts, ["applied", "applied", "applied", "applied"]);
+});
+
+test("older stock never replaces newer stock", () => {
+  const stock = (left, as_of) => ({ type: "stock", epoch: "e1", as_of, data: { sku: "a", left, held: 0, sold: 10 - left } });
+  const { state } = play(start(), stock(4, 15), stock(6, 12));
+  assert.equal(state.products.a.left, 4);
+});
+
+test("stock older than the snapshot is dropped", () => {
+  const { state } = play(start(), { type: "stock", epoch: "e1", as_of: 8, data: { sku: "a", left: 1, held: 0, sold: 9 } });
+  assert.equal(state.products.a.left, 10);
+});
+
+test("a product's update does not turn its stock back", () => {
+  const { state } = play(start(), { type: "stock", epoch: "e1", as_of: 30, data: { sku: "a", left: 2, held: 0, sold: 8 } }, entry("product.updated", 11, 10, product("a", { title: "A2", left: 9, sold: 1 })));
+  assert.equal(state.products.a.title, "A2");
+  assert.equal(state.products.a.left, 2);
+});
+
+test("an order takes the newer version, from whichever side it comes", () => {
+  const order = (state, seq) => ({ type: "order", epoch: "e1", as_of: seq, data: { id: "o", sku: "a", quantity: 2, state, seq } });
+  const { state } = play(start(), order("paid", 20), order("held", 18));
+  assert.equal(state.orders.o.state, "paid");
+  assert.equal(ownUnits(state, "a"), 2);
+  assert.equal(ownUnits(play(state, order("expired", 25)).state, "a"), 0);
+});
+
+test("a pin is shown from its frame on, and the one before it until then", () => {
+  const { state } = play(start(), entry("product.pinned", 11, 10, { sku: "b" }, { at_ms: 5000 }));
+  assert.equal(shownPin(state, 4999).sku, "a");
+  assert.equal(shownPin(state, 4999.6).sku, "b");
+  assert.equal(awaitsFrame(state, 4999), true);
+  assert.equal(awaitsFrame(state, 5000), false);
+});
+
+test("an unpin takes effect at once, also on a pin that waits for its frame", () => {
+  const { state } = play(start(), entry("product.pinned", 11, 10, { sku: "b" }, { at_ms: 5000 }), entry("product.unpinned", 12, 11, { sku: "b" }, { at_ms: 5100 }));
+  assert.equal(shownPin(state, 4000), null);
+  assert.equal(shownPin(state, 9000), null);
+});
+
+test("the pin of a product that came after the snapshot is shown", () => {
+  const { state } = play(start(), entry("product.pinned", 11, 10, { sku: "new", title: "New", price_minor: 900, image_url: null }));
+  assert.equal(shownPin(state, 2000).title, "New");
+});
+
+test("an ended price clears its flash and no other", () => {
+  const flash = (id, seq, prev) => entry("price.flash", seq, prev, { id, sku: "a", price_minor: 3600, list_price_minor: 4800, price_version: 2, starts_sale_ms: 0, ends_sale_ms: 9000 });
+  const ended = (id, seq, prev) => entry("price.ended", seq, prev, { id, sku: "a", price_minor: 4800, price_version: 3 });
+  assert.equal(play(start(), flash("f1", 11, 10), ended("f1", 12, 11)).state.products.a.flash, null);
+  assert.equal(play(start(), flash("f2", 11, 10), ended("f1", 12, 11)).state.products.a.flash.id, "f2");
+});
+
+test("deleted lines stay marked, chat rules follow the moderation entries", () => {
+  const line = { id: "1-0", subject: "p", name: "P", text: "x", ts: 1 };
+  const tick = { type: "tick", epoch: "e1", data: { head: 10, viewers: 1, chat: [line] } };
+  const { state } = play(start(), tick, entry("moderation", 11, 10, { action: "delete", message_ids: ["1-0"] }), entry("moderation", 12, 11, { action: "slow_mode", seconds: 10 }), entry("moderation", 13, 12, { action: "chat_mode", mode: "buyers" }));
+  assert.equal(state.chat[0].deleted, true);
+  assert.equal(state.show.slow_mode_s, 10);
+  assert.equal(state.show.chat_mode, "buyers");
+});
+
+test("a freeze without its start counts from the entry", () => {
+  const { state } = play(start(), entry("show.state", 11, 10, { state: "live", sales_paused: true, frozen: true }, { ts: 777 }));
+  assert.equal(state.show.frozen_since_ms, 777);
+});
