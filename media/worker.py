@@ -79,10 +79,11 @@ class MediaWorker:
         log.info("media_ready", worker=self._config.index, udp_port=self.udp_port)
 
     async def wait(self) -> None:
-        """Until a part of the worker ends by itself, which is a failure."""
+        """Until a part of the worker ends by itself, which is a failure and raises."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+        raise RuntimeError("a part of the media worker ended by itself")
 
     async def stop(self) -> None:
         """Say goodbye to every peer, end the streams, close the ports."""
