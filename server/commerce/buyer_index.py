@@ -1,8 +1,9 @@
-"""Which orders a buyer has, over all shows: a projection of the shows' logs, outside their slots.
+"""In which shows a buyer has orders: a projection of the shows' logs, outside their slots.
 
-`ls:buyer:<pid>` is written beside an order, without waiting, so it may miss some after a crash; `repair`
-reads a show's log from where it last stopped (`ls:projected`) and writes what is missing. Writing twice
-changes nothing.
+A show keeps each buyer's orders itself (`by:<pid>`, written with the order). Which shows to ask is in
+`ls:buyer:<pid>`, written beside a buyer's first order there without waiting, so it may be missing after a
+crash; `repair` reads a show's log from where it last stopped (`ls:projected`) and writes what is missing.
+Writing twice changes nothing.
 """
 
 import asyncio
@@ -14,9 +15,11 @@ from server.store.store import Store
 from server.telemetry import counter
 
 ORDERS_MAX: Final = 100  # what one look at "my orders" shows
+SHOWS_MAX: Final = 50  # the newest shows that it looks into
+NOTED_MAX: Final = 100_000  # pairs remembered as written; then all are forgotten and written again
 PAGE: Final = 500  # log entries read at a time by a repair
 _CURSORS: Final = "ls:projected"
-_MISSED: Final = counter("buyer_index_missed", "Orders whose index entry could not be written at once")
+_MISSED: Final = counter("buyer_index_missed", "Index entries of buyers that could not be written at once")
 
 
 class BuyerIndex:
@@ -24,19 +27,40 @@ class BuyerIndex:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._noted: set[tuple[str, str]] = set()
 
-    def note(self, pid: str, show: str, order: str, placed_at_ms: int) -> None:
-        """Remember a new order; leaves with the commands of this loop turn and waits for nothing."""
-        self._write(pid, show, order, placed_at_ms).add_done_callback(_look)
+    def note(self, pid: str, show: str, placed_at_ms: int) -> None:
+        """This buyer has an order in this show.
+
+        Leaves with the commands of this loop turn; waits for nothing.
+        """
+        if (pid, show) in self._noted:
+            return
+        if len(self._noted) >= NOTED_MAX:
+            self._noted.clear()
+        self._noted.add((pid, show))
+
+        def look(written: "asyncio.Future[Any]") -> None:
+            if not written.cancelled() and isinstance(written.exception(), StoreError):
+                self._noted.discard((pid, show))
+                _MISSED.inc()
+
+        self._write(pid, show, placed_at_ms).add_done_callback(look)
 
     async def orders_of(self, pid: str) -> list[tuple[str, str]]:
         """(show, order) of the buyer's newest orders, newest first."""
-        members = await self._store.writes.call("ZREVRANGE", f"ls:buyer:{pid}", 0, ORDERS_MAX - 1)
-        pairs = (member.decode().partition(" ") for member in cast("list[bytes]", members))
-        return [(show, order) for show, _, order in pairs]
+        call = self._store.writes.call  # behind what this process has just noted
+        shows = cast("list[bytes]", await call("ZREVRANGE", f"ls:buyer:{pid}", 0, SHOWS_MAX - 1))
+        found: list[tuple[int, str, str]] = []
+        for show in (raw.decode() for raw in shows):
+            rows = await call("ZREVRANGE", f"ls:{{{show}}}:by:{pid}", 0, ORDERS_MAX - 1, "WITHSCORES")
+            flat = cast("list[bytes]", rows)
+            found += [(int(flat[i + 1]), show, flat[i].decode()) for i in range(0, len(flat), 2)]
+        found.sort(key=lambda row: row[0], reverse=True)
+        return [(show, order) for _, show, order in found[:ORDERS_MAX]]
 
     async def repair(self, show: str, *, pages: int = 20) -> int:
-        """Index the orders in the log since the last repair, at most `pages` pages.
+        """Index the buyers in the log since the last repair, at most `pages` pages.
 
         Returns how many it saw.
         """
@@ -44,11 +68,9 @@ class BuyerIndex:
         seen = 0
         for _ in range(pages):
             entries = await reader.entries(self._store, show, after, PAGE)
-            held = [entry for entry in entries if entry.kind == "order.held"]
-            for entry in held:
-                order: dict[str, Any] = entry.body["order"]
-                pid = entry.audience.removeprefix("subject:")
-                await self._write(pid, show, order["id"], order["placed_at_ms"])
+            held = {entry.audience: entry.ts for entry in entries if entry.kind == "order.held"}
+            for audience, ts in held.items():
+                await self._write(audience.removeprefix("subject:"), show, ts)
             seen += len(held)
             if entries:
                 after = entries[-1].seq
@@ -57,10 +79,5 @@ class BuyerIndex:
                 break
         return seen
 
-    def _write(self, pid: str, show: str, order: str, placed_at_ms: int) -> "asyncio.Future[Any]":
-        return self._store.writes.call("ZADD", f"ls:buyer:{pid}", placed_at_ms, f"{show} {order}")
-
-
-def _look(written: "asyncio.Future[Any]") -> None:
-    if not written.cancelled() and isinstance(written.exception(), StoreError):
-        _MISSED.inc()
+    def _write(self, pid: str, show: str, placed_at_ms: int) -> "asyncio.Future[Any]":
+        return self._store.writes.call("ZADD", f"ls:buyer:{pid}", "GT", placed_at_ms, show)

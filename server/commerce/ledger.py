@@ -84,7 +84,7 @@ class Ledger:
         if isinstance(reply, Refused):
             return reply
         if is_new := reply[1] == 1:
-            self.buyers.note(principal.pid, show, order, reply[3])
+            self.buyers.note(principal.pid, show, reply[3])
         return Placed(OrderState(reply[2]), is_new)
 
     async def begin_payment(
