@@ -24,7 +24,8 @@ class _Missing:
 class NackGenerator:
     """The holes of one SSRC by track sequence number.
 
-    A request is repeated after one round trip and a half, at most `MAX_TRIES` times within `MAX_AGE_S`. `rtt_s` is learnt from packets that were asked for once (Karn's rule).
+    A request is repeated after one round trip and a half, at most `MAX_TRIES` times within `MAX_AGE_S`.
+    `rtt_s` is learnt from packets that were asked for once (Karn's rule).
     """
 
     def __init__(self) -> None:

@@ -143,12 +143,11 @@ class PublishedLayer:
             return
         self.bitrate.add(len(packet))
         ticks = clock.unwrap(head.timestamp)
-        self._note_time(ticks, clock, now)
-        if self.blanked:
-            return
-        if self._numbering.jumped(head.sequence):
+        if self._note_time(ticks, clock, now) or self._numbering.jumped(head.sequence):
             self.flush()
             self._restart()
+        if self.blanked:
+            return
         expected = self._numbering.next
         sequence = self._numbering.number(head.sequence)
         if sequence is None:
@@ -172,16 +171,19 @@ class PublishedLayer:
         else:
             self._collect(sequence, prepared, entry=entry, last=head.marker, now=now)
 
-    def _note_time(self, ticks: int, clock: SourceClock, now: float) -> None:
-        """Keep the timeline: a frame's first packet tells when it arrived."""
+    def _note_time(self, ticks: int, clock: SourceClock, now: float) -> bool:
+        """Keep the timeline: a frame's first packet tells when it arrived. True when the source has begun
+        again elsewhere.
+        """
         if self._frame_ticks is not None and clock.late(ticks, self._frame_ticks):
-            return
+            return False
         jumped = clock.arrived(ticks, now * 1000)
         if jumped or self._frame_ticks is None:
             self.flush()
             self.timeline.attach(ticks, clock.ticks_per_ms, now * 1000)
         self._frame_ticks = ticks
         self.frames.add(1)
+        return jumped
 
     def _note_keyframe(self, sequence: int, ticks: int, payload: bytes, now: float) -> bool:
         """Whether a keyframe begins with this packet."""

@@ -155,15 +155,18 @@ def _packet(kind: int, fmt: int, sender: int, ssrc: int, body: bytes) -> bytes:
 
 
 def write_nack(sender: int, ssrc: int, sequences: Sequence[int]) -> bytes:
-    """RFC 4585 §6.2.1. `sequences` ascend (they may wrap); each field covers 17 numbers."""
+    """RFC 4585 §6.2.1. `sequences` ascend (they may wrap); each field covers 17 numbers.
+
+    No mask reaches over the wrap: aiortc reads 65535 + 1 as 65536.
+    """
     fields: list[bytes] = []
     index = 0
     while index < len(sequences):
         first = sequences[index]
         mask = 0
         index += 1
-        while index < len(sequences) and 1 <= (sequences[index] - first) & 0xFFFF <= 16:
-            mask |= 1 << (((sequences[index] - first) & 0xFFFF) - 1)
+        while index < len(sequences) and 1 <= sequences[index] - first <= 16:
+            mask |= 1 << (sequences[index] - first - 1)
             index += 1
         fields.append(pack("!HH", first & 0xFFFF, mask))
     return _packet(TRANSPORT, 1, sender, ssrc, b"".join(fields))

@@ -31,10 +31,10 @@ class _Bits:
 
 def h264_size(nal: bytes) -> tuple[int, int] | None:
     """Width and height of the cropped picture; None for a parameter set that cannot be read."""
-    if len(nal) < 5 or len(nal) > 256:
+    if len(nal) < 5:
         return None
     try:
-        return _size(_Bits(nal[1:].replace(b"\x00\x00\x03", b"\x00\x00")))
+        return _size(_Bits(nal[1:256].replace(b"\x00\x00\x03", b"\x00\x00")))
     except EOFError:
         return None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from media.forward.timeline import ms_to_ntp
 from media.router import (
     Codec,
     ExtensionIds,
@@ -12,13 +13,12 @@ from media.router import (
     SubscriberConfig,
 )
 from media.rtp import header, rtcp
-from media.forward.timeline import ms_to_ntp
 
 H264 = Codec("h264", 90_000)
 VP8 = Codec("vp8", 90_000)
 OPUS = Codec("opus", 48_000)
 
-SPS = b"\x67\x42\xe0\x1f\xda\x01\x40\x16\xe9\x48\x28\x30\x30\x36\x85\x09\xa8"
+SPS = bytes.fromhex("6742c01fd9005005ba10000003001000000303c8f1832480")
 PPS = b"\x68\xce\x06\xe2"
 
 
@@ -86,14 +86,20 @@ class RtpSource:
         packets: list[bytes] = []
         for index in range(self.packets_per_frame):
             last = index == self.packets_per_frame - 1
-            kind = b"\x65" if key else b"\x61"
-            head = SPS if key and index == 0 else kind
+            head = self._head(index, key=key)
             unique = self.frames.to_bytes(4) + index.to_bytes(2) + self.ssrc.to_bytes(4)
             size = 300 if last else 1000 + (index + self.frames) % 3
             packets.append(self.packet(head + unique + bytes(size), marker=last))
         self.timestamp = (self.timestamp + self.ticks_per_frame) & 0xFFFF_FFFF
         self.frames += 1
         return packets
+
+    def _head(self, index: int, *, key: bool) -> bytes:
+        if self.payload_type == 98:  # VP8: start of partition 0, then the inverse keyframe bit
+            return (b"\x10" if index == 0 else b"\x00") + (b"\x00" if key else b"\x01")
+        if key:
+            return SPS if index == 0 else b"\x65"
+        return b"\x61"
 
     def rtx(self, sequence: int, *, ssrc: int, payload_type: int, number: int) -> bytes:
         """The packet with this sequence number again, as RTX."""
