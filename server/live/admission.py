@@ -1,8 +1,9 @@
 """Letting viewers in: a greeting, what they missed or a snapshot, then their seat among the writers.
 
-Most are let in at once, from the history and a snapshot that all newcomers of the last second share; ten
-thousand that return together cost the store two reads. Whoever needs a read waits in `_arrivals`, and one
-task serves all. Nothing is kept for a viewer that fell behind: when it has drained it arrives here again.
+Many are let in at once, from the history, or from a snapshot that newcomers share while nothing happens;
+ten thousand that return together cost the store fifty reads a second at most. Whoever needs a read waits
+in `_arrivals`, and one task serves all. Nothing is kept for a viewer that fell behind: when it has drained
+it arrives here again.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ REACH_S: Final = (
     3.0  # feed and snapshot part by milliseconds; the follower looks once a second for lost messages
 )
 RETRY_S: Final = 0.5
+READ_GAP_S: Final = 0.02  # between two reads for newcomers: fifty a second at most, however many come
 VISITOR_ACTIONS: Final = (Action.CHAT, Action.REACT, Action.BUY)
 
 ADMISSIONS = counter("ws_admissions", "Viewers let in", ["by"])
@@ -75,7 +77,7 @@ class Admission:
         """Let `viewer` in, now or soon. It has no seat; its `resume` says what it has, if anything."""
         if viewer.closing or viewer.write_paused:
             return
-        if self._arrivals or not self._admit(viewer, []):
+        if self._arrivals or not self._admit(viewer, self._current_base(), []):
             self._arrivals.append(viewer)
             self._wake.set()
 
@@ -101,42 +103,51 @@ class Admission:
             except (StoreError, TimeoutError) as failure:
                 log.warning("admission_delayed", show=self._crowd.show, error=type(failure).__name__)
                 await asyncio.sleep(RETRY_S)
-            if self._arrivals:  # the epoch is changing, or the history has moved on: read again, not at once
-                await asyncio.sleep(RETRY_S / 10)
+            if self._arrivals:
+                await asyncio.sleep(READ_GAP_S)
                 self._wake.set()
 
     async def _serve(self) -> None:
-        older = await self._read_back()
-        base = self._fresh_base()
-        if base is None or any(not self._serves(base, viewer) for viewer in self._arrivals):
-            await self._read_base()
+        """Let in those who wait now; who comes during the read waits for the next one, and so misses
+        nothing.
+        """
         waiting, self._arrivals = self._arrivals, []
+        try:
+            older = await self._read_back(waiting)
+            base = await self._base_for(waiting)
+        except BaseException:
+            self._arrivals = waiting + self._arrivals
+            raise
         for served, viewer in enumerate(waiting, start=1):
             if viewer.closing or viewer.write_paused or viewer.seat is not None:
                 continue
-            if not self._admit(viewer, older):
+            if not self._admit(viewer, base, older):
                 self._arrivals.append(viewer)
             if served % ADMIT_CHUNK == 0:
                 await asyncio.sleep(0)
 
-    async def _read_base(self) -> None:
+    async def _base_for(self, waiting: list[Viewer]) -> _Base | None:
+        """A snapshot that is no older than the arrival of those who wait; None while the epoch changes."""
+        base = self._current_base()
+        if base is not None and all(_serves(base, viewer) for viewer in waiting):
+            return base
         snapshot = await self._read_snapshot()
         if snapshot is None or snapshot.epoch != self._crowd.epoch:
-            return
+            return None
         await self._reach(snapshot.seq)
-        self._take(snapshot)
-        for viewer in self._arrivals:  # nobody can have seen what the store has not: not a place in this log
+        for viewer in waiting:  # nobody can have seen what the store has not: that is no place in this log
             if viewer.resume is not None and viewer.resume.seq > self._crowd.history.head:
                 viewer.resume = None
+        return self._take(snapshot)
 
-    async def _read_back(self) -> list[Kept]:
+    async def _read_back(self, waiting: list[Viewer]) -> list[Kept]:
         """The public entries from where the one longest away left off, when the history is too short for
         it.
         """
         crowd = self._crowd
         since = [
             viewer.resume.seq
-            for viewer in self._arrivals
+            for viewer in waiting
             if viewer.resume is not None
             and viewer.resume.whole
             and viewer.resume.epoch == crowd.epoch
@@ -165,7 +176,7 @@ class Admission:
                 self._progress.clear()
                 await self._progress.wait()
 
-    def _take(self, snapshot: ShowSnapshot) -> None:
+    def _take(self, snapshot: ShowSnapshot) -> _Base:
         self._crowd.learn(snapshot)
         self._base = _Base(
             epoch=snapshot.epoch,
@@ -174,24 +185,18 @@ class Admission:
             public=msgspec.to_builtins(snapshot.for_public()),
             staff=msgspec.to_builtins(snapshot),
         )
+        return self._base
 
-    def _fresh_base(self) -> _Base | None:
-        """The shared snapshot, when it is young and the history continues it without a gap."""
+    def _current_base(self) -> _Base | None:
+        """The shared snapshot, when it is young and nothing has happened since."""
         base = self._base
-        if base is None or base.epoch != self._crowd.epoch:
+        if base is None or base.epoch != self._crowd.epoch or base.seq != self._crowd.history.head:
             return None
-        if self._now_ms() - base.read_ms > SNAPSHOT_FRESH_MS or self._crowd.history.since(base.seq) is None:
-            return None
-        return base
-
-    def _serves(self, base: _Base, viewer: Viewer) -> bool:
-        """A snapshot must not take a viewer back to where it has been."""
-        resume = viewer.resume
-        return resume is None or resume.epoch != base.epoch or resume.seq <= base.seq
+        return base if self._now_ms() - base.read_ms <= SNAPSHOT_FRESH_MS else None
 
     # Synchronous from here: nothing can happen between what a viewer is given and its seat.
 
-    def _admit(self, viewer: Viewer, older: list[Kept]) -> bool:
+    def _admit(self, viewer: Viewer, base: _Base | None, older: list[Kept]) -> bool:
         """Give a viewer what it lacks and seat it; False when that takes a read first."""
         crowd = self._crowd
         resume = viewer.resume
@@ -201,11 +206,11 @@ class Admission:
             if missed is not None:
                 self._give(viewer, crowd.owed(viewer, missed, resume.seq), "resume")
                 return True
-        base = self._fresh_base()
-        if base is None or not self._serves(base, viewer):
+        if base is None or base.epoch != crowd.epoch or not _serves(base, viewer):
             return False
         since = crowd.history.since(base.seq)
-        assert since is not None  # noqa: S101 - _fresh_base has looked
+        if since is None:
+            return False
         self._give(
             viewer, self._snapshot_frame(viewer, base) + crowd.owed(viewer, since, base.seq), "snapshot"
         )
@@ -258,3 +263,9 @@ class Admission:
             type="snapshot", show=crowd.show, epoch=base.epoch, seq=base.seq, ts=base.read_ms, data=data
         )
         return text_frame(encode(update))
+
+
+def _serves(base: _Base, viewer: Viewer) -> bool:
+    """A snapshot must not take a viewer back to where it has been."""
+    resume = viewer.resume
+    return resume is None or resume.epoch != base.epoch or resume.seq <= base.seq

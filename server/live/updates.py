@@ -182,6 +182,7 @@ class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
     commission_bps: int
     disclosure: str | UnsetType | None = UNSET
     image_url: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
     stock_display: str | UnsetType = UNSET
 
 

@@ -287,7 +287,7 @@ async def test_every_public_entry_exactly_once_and_in_order(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "CHUNK_WRITES", 2)
-    monkeypatch.setattr("server.live.admission.RETRY_S", 0.0)
+    monkeypatch.setattr("server.live.admission.READ_GAP_S", 0.0)
     monkeypatch.setattr("server.live.admission.ADMIT_CHUNK", 2)
     world = World(seed)
     world.crowd.history = history.History(size=12)  # too short for many: they need the store or a snapshot
