@@ -220,7 +220,9 @@ class Relay:
         """The peer went by itself."""
         resource = self._resources.by_peer.get(peer.key)
         if resource is not None:
-            log.info("peer_gone", show=resource.show, publisher=bool(resource.publication), why=why)
+            # viewers leave in crowds: they are told by the counters
+            tell = log.info if resource.publication else log.debug
+            tell("peer_gone", show=resource.show, publisher=bool(resource.publication), why=why)
             self._end(resource, on_purpose=False)
 
     def on_rtp(self, peer: Peer, packet: bytes, now: float) -> None:
