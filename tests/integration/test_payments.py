@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio import Redis
 from support.sale import ANNA, BORIS, CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale
 from support.store import advance, bodies
 
@@ -234,3 +235,15 @@ async def test_a_buyer_finds_orders_and_the_index_is_repaired(shop: Shop) -> Non
     await shop.store.writes.call("DEL", f"ls:buyer:{ANNA.pid}")
     await shop.sweeper.sweep(repair=True)
     assert {order.view().id for order in await shop.sale.ledger.orders_of(ANNA)} == set(orders)
+
+
+async def test_a_gateway_without_its_memory_gives_no_answer(shop: Shop) -> None:
+    order = await shop.sale.held()
+    away = Redis.from_url("unix:///nowhere.sock")
+    shop.store.redis, kept = away, shop.store.redis
+    checkout = Checkout(shop.sale.ledger, SandboxGateway(StoreRecords(shop.store)))
+    assert isinstance(await checkout.pay(SHOW, ANNA, order, "tok_ok"), PaymentUnknown)
+    shop.store.redis = kept
+    await away.aclose()
+    await shop.settle_all()
+    assert await shop.sale.state(order) == "held"

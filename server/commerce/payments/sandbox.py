@@ -9,20 +9,31 @@ declined. Anything else is declined as unknown.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final, Protocol, cast
 
 import msgspec
+from redis.exceptions import RedisError
 
 from server.commerce.payments.gateway import Approved, Charge, Declined, GatewayUnknown, Outcome, Pending
 from server.store.store import Store
 
 SLOW_MS: Final = 3000
-RECORD_TTL_S: Final = 7 * 86_400
+RECORD_TTL_S: Final = 90 * 86_400
 _PREFIX: Final = "ls:gateway:"
 
 _ABANDONED: Final = "never arrived"
 _REASONS: Final = {"tok_declined": "card declined", "tok_error": "the bank gave no answer"}
+
+
+@contextmanager
+def _answering(key: str) -> Generator[None]:
+    """A gateway whose memory is away gives no answer."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise GatewayUnknown(key) from error
 
 
 class Records(Protocol):
@@ -36,19 +47,22 @@ class Records(Protocol):
 
 
 class StoreRecords:
-    """Records in the store's own keys `ls:gateway:<key>`, for a week."""
+    """Records in the store's own keys `ls:gateway:<key>`, for 90 days."""
 
     def __init__(self, store: Store) -> None:
         self._redis = store.redis
 
     async def get(self, key: str) -> bytes | None:
-        return cast("bytes | None", await self._redis.get(_PREFIX + key))
+        with _answering(key):
+            return cast("bytes | None", await self._redis.get(_PREFIX + key))
 
     async def put(self, key: str, record: bytes) -> None:
-        await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S)
+        with _answering(key):
+            await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S)
 
     async def put_first(self, key: str, record: bytes) -> bool:
-        return bool(await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S, nx=True))
+        with _answering(key):
+            return bool(await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S, nx=True))
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
