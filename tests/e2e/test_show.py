@@ -1,7 +1,7 @@
-"""A whole show as people see it: headless Chromium, the real server, a browser's camera and the synthetic creator."""
+"""A whole show as people see it: headless Chromium, the real server, a camera and the synthetic creator."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -18,7 +18,7 @@ SOON_MS = SOON_S * 1000
 
 
 @asynccontextmanager
-async def person(browser: Browser, url: str, viewport: ViewportSize) -> AsyncIterator[Page]:
+async def person(browser: Browser, url: str, viewport: ViewportSize) -> AsyncGenerator[Page]:
     """Somebody with a browser profile, and so an identity, of their own."""
     context = await browser.new_context(viewport=viewport, permissions=["camera", "microphone"])
     page = await context.new_page()

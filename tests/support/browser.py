@@ -1,10 +1,10 @@
 """Headless Chromium with a fake camera, driven through Playwright, and what the e2e tests ask of a page."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 ARGS = [
     "--no-sandbox",
@@ -20,8 +20,8 @@ ARGS = [
     # Loopback has no mDNS responder in a container, and the relay needs no candidate of the browser anyway.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 
 INBOUND_VIDEO = """async () => {
   const peers = window.vendue?.peers ?? [];
@@ -40,7 +40,7 @@ INBOUND_VIDEO = """async () => {
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium() -> AsyncGenerator[Browser]:
     """The system's Chromium when there is one (a Debian package), else Playwright's own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
