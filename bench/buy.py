@@ -1,11 +1,12 @@
 """Purchases over HTTP: how many a second one web worker takes, as a ratio to its own empty route.
 
-    python bench/buy.py [--rounds 5] [--seconds 3] [--connections 64]
+python bench/buy.py [--rounds 5] [--seconds 3] [--connections 64]
 
-Every purchase is a real one: bearer, rate limits, decoding, one script, a log entry, `appendfsync always`; a new
-idempotency key each time, 500 buyers in turn. The empty route answers as many bytes to the same request, in the same
-process behind the same server, in alternating rounds of the same run. `wrk` makes the load where it is installed, else
-a small client here. Prints one JSON line: medians, and the ratio of answers a second and of CPU an answer.
+Every purchase is a real one: bearer, rate limits, decoding, one script, a log entry, `appendfsync always`; a
+new idempotency key each time, 500 buyers in turn. The empty route answers as many bytes to the same request,
+in the same process behind the same server, in alternating rounds of the same run. `wrk` makes the load where
+it is installed, else a small client here. Prints one JSON line: medians, and the ratio of answers a second
+and of CPU an answer.
 """
 
 import argparse
@@ -22,11 +23,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import uvloop
+from starlette.types import Receive, Scope, Send
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+
+from support.http_client import Caller  # noqa: E402
+
+from server import settings as server_settings  # noqa: E402
+from server import telemetry, tokens  # noqa: E402 - the checkout is on the path only from here on
+from server.app import web_worker  # noqa: E402
+from server.store.embedded import EmbeddedStore  # noqa: E402
+from server.web import WebServer  # noqa: E402
 
 SHOW, SKU, PRICE_MINOR = "bench", "mug", 3_600
 SECRET = "a-secret-of-at-least-thirty-two-bytes!"
@@ -56,13 +69,6 @@ function response(status) if status ~= %(status)d then bad = bad + 1; print("sta
 
 async def serve(url: str, listener: socket.socket) -> None:
     """A web worker with the empty route in front of it."""
-    from starlette.types import Receive, Scope, Send
-
-    from server import telemetry
-    from server.app import WebWorker, web_worker
-    from server.settings import load
-    from server.web import WebServer
-
     telemetry.configure("web", "warning")
     overrides = {
         "redis": {"url": url},
@@ -71,7 +77,7 @@ async def serve(url: str, listener: socket.socket) -> None:
         "limits": {"exempt_loopback": True},
     }
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(EMPTY_BODY)).encode())]
-    async with web_worker(load(None, overrides, environ={})) as worker:
+    async with web_worker(server_settings.load(None, overrides, environ={})) as worker:
         purchases = worker.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +87,7 @@ async def serve(url: str, listener: socket.socket) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": head})
             await send({"type": "http.response.body", "body": EMPTY_BODY})
 
-        await WebServer(WebWorker(app, worker.socket_class, worker.services), 1.0).serve([listener])
+        await WebServer(replace(worker, app=app), 1.0).serve([listener])
 
 
 # The measurement.
@@ -106,10 +112,10 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def run_wrk(port: int, load: Load, tokens: list[str], options: argparse.Namespace, scratch: Path) -> int:
+def run_wrk(port: int, load: Load, bearers: list[str], options: argparse.Namespace, scratch: Path) -> int:
     """One round by wrk; the number of answers."""
     script = scratch / "round.lua"
-    listed = ",".join(f'"{token}"' for token in tokens)
+    listed = ",".join(f'"{token}"' for token in bearers)
     run = f"{time.monotonic_ns():x}-"
     script.write_text(
         LUA % {"tokens": listed, "run": run, "path": load.path, "body": ORDER, "status": load.status}
@@ -153,7 +159,7 @@ class Pump(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-def run_pump(port: int, load: Load, tokens: list[str], options: argparse.Namespace) -> int:
+def run_pump(port: int, load: Load, bearers: list[str], options: argparse.Namespace) -> int:
     """One round by our own client; the number of answers."""
     run = f"{time.monotonic_ns():x}-"
 
@@ -162,7 +168,8 @@ def run_pump(port: int, load: Load, tokens: list[str], options: argparse.Namespa
         while True:
             number += 1
             yield (
-                f"POST {load.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tokens[number % len(tokens)]}\r\n"
+                f"POST {load.path} HTTP/1.1\r\nHost: x\r\n"
+                f"Authorization: Bearer {bearers[number % len(bearers)]}\r\n"
                 f"Idempotency-Key: {run}{number}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(ORDER)}\r\n\r\n{ORDER}"
             ).encode()
@@ -176,16 +183,11 @@ def run_pump(port: int, load: Load, tokens: list[str], options: argparse.Namespa
             transport.abort()
         return sum(pump.answers for pump in pumps)
 
-    import uvloop
-
     return uvloop.run(pump())
 
 
 async def prepare(port: int) -> list[str]:
     """Open the show that sells; the buyers' tokens."""
-    from support.http_client import Caller
-
-    from server import tokens
 
     def bearer(subject: str, role: str) -> str:
         return tokens.issue(SECRET, subject=subject, role=role, show=None, ttl_s=3_600)
@@ -205,7 +207,7 @@ async def prepare(port: int) -> list[str]:
 
 
 def measure(
-    port: int, pid: int, tokens: list[str], options: argparse.Namespace, scratch: Path
+    port: int, pid: int, bearers: list[str], options: argparse.Namespace, scratch: Path
 ) -> dict[str, Any]:
     """Alternate the two loads; the medians."""
     empty, buy = Load(EMPTY_PATH, 200), Load(BUY_PATH, 201)
@@ -214,9 +216,9 @@ def measure(
         for load in (empty, buy):
             before, started = cpu_s(pid), time.monotonic()
             if has_wrk:
-                answers = run_wrk(port, load, tokens, options, scratch)
+                answers = run_wrk(port, load, bearers, options, scratch)
             else:
-                answers = run_pump(port, load, tokens, options)
+                answers = run_pump(port, load, bearers, options)
             if number:
                 load.note(answers, time.monotonic() - started, cpu_s(pid) - before)
     medians = {
@@ -247,8 +249,6 @@ async def main() -> int:
     parser.add_argument("--profile", help="write the server's cProfile to this file")
     parser.add_argument("--serve", nargs=2, metavar=("URL", "FD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    from server.store.embedded import EmbeddedStore
-
     with tempfile.TemporaryDirectory(prefix="vendue-bench-") as scratch:
         store = EmbeddedStore(Path(scratch) / "data")
         url = await store.start()
@@ -258,10 +258,9 @@ async def main() -> int:
         server = subprocess.Popen([*python, __file__, "--serve", url, str(fd)], pass_fds=[fd])
         try:
             port = int(listener.getsockname()[1])
-            tokens = await prepare(port)
-            print(
-                json.dumps(await asyncio.to_thread(measure, port, server.pid, tokens, options, Path(scratch)))
-            )
+            bearers = await prepare(port)
+            row = await asyncio.to_thread(measure, port, server.pid, bearers, options, Path(scratch))
+            print(json.dumps(row))
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(10)
@@ -272,8 +271,6 @@ async def main() -> int:
 
 if __name__ == "__main__":
     if "--serve" in sys.argv:
-        import uvloop
-
         redis_url, number = sys.argv[sys.argv.index("--serve") + 1 :]
         uvloop.run(serve(redis_url, socket.socket(fileno=int(number))))
         sys.exit(0)

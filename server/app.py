@@ -30,6 +30,8 @@ from server.media_link import MediaLink
 from server.routes.access import Authenticator, Gate
 from server.routes.edge import application
 from server.routes.headers import Peers
+from server.routes.http_protocol import web_protocol_class
+from server.routes.purchases import Purchases
 from server.routes.services import Services
 from server.settings import Settings
 from server.store.pids import Pids
@@ -37,19 +39,18 @@ from server.store.store import Store
 from server.telemetry import start_task
 
 RESTART_S: Final = 1.0
-RECONNECT_AFTER_MS: Final = (
-    1_000  # what pages are told before a planned stop; another worker is there at once
-)
+RECONNECT_AFTER_MS: Final = 1_000  # told to pages before a planned stop: another worker is there at once
 
 
 @dataclass(frozen=True, slots=True)
 class WebWorker:
     """What a server needs of a web worker.
 
-    The application, the WebSocket protocol, and how to say goodbye.
+    The application, its two protocols, and how to say goodbye.
     """
 
     app: ASGIApp
+    http_class: type[asyncio.Protocol]
     socket_class: type[asyncio.Protocol]
     services: Services
 
@@ -90,7 +91,13 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
             now_ms=clock.now_ms,
             is_revoked=services.revocations.is_revoked,
         )
-        yield WebWorker(application(services), viewer_socket_class(door), services)
+        purchases = Purchases(services)
+        yield WebWorker(
+            application(services, purchases),
+            web_protocol_class(purchases),
+            viewer_socket_class(door),
+            services,
+        )
 
 
 def _services(settings: Settings, store: Store, clock: ServerClock, hub: Hub) -> Services:

@@ -11,10 +11,12 @@ from typing import Final
 import uvicorn
 
 from server.app import WebWorker, web_worker
+from server.routes.http_protocol import ARRIVAL_S, WebProtocol
 from server.settings import Settings
 from server.telemetry import get_logger
 
 BACKLOG: Final = 4096  # ten thousand viewers that come back at once are let in within seconds
+ARRIVAL_CHECK_TICKS: Final = 50  # of 0.1 s
 KEEP_ALIVE_S: Final = 65  # longer than the usual proxy keeps its side open (60 s)
 
 log = get_logger(__name__)
@@ -28,7 +30,7 @@ class WebServer(uvicorn.Server):
             uvicorn.Config(
                 worker.app,
                 ws=worker.socket_class,
-                http="httptools",
+                http=worker.http_class,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -56,6 +58,15 @@ class WebServer(uvicorn.Server):
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Break off, now and then, requests that take too long to arrive; uvicorn waits for them for ever."""
+        if counter % ARRIVAL_CHECK_TICKS == 0:
+            late = asyncio.get_running_loop().time() - ARRIVAL_S
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, WebProtocol) and (connection.arriving_since or late) < late:
+                    connection.transport.abort()
+        return await super().on_tick(counter)
 
     def _on_signal(self) -> None:
         self.force_exit = self.should_exit

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from server.errors import PROBLEM_TYPE, Problem
 from server.store.outcome import Refused
@@ -40,25 +39,25 @@ def respond(answer: Answer) -> Response:
     )
 
 
-def respond_problem(problem: Problem) -> Response:
-    """Encode a refusal as RFC 9457 ``application/problem+json``, with what its status asks for beside it."""
-    headers = {**API_HEADERS, **problem.headers}
+def problem_headers(problem: Problem) -> dict[str, str]:
+    """Return what the status of a refusal asks for beside its document."""
+    headers = dict(problem.headers)
     if problem.status == 401:  # RFC 9110 §11.6.1: a 401 names the scheme; RFC 6750 §3.1 the error
         error = "" if problem.code == "token_required" else ' error="invalid_token"'
         headers["WWW-Authenticate"] = f"Bearer{error}"
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
+    return headers
+
+
+def respond_problem(problem: Problem) -> Response:
+    """Encode a refusal as RFC 9457 ``application/problem+json``."""
     return Response(
         ENCODER.encode(problem.body()),
         status_code=problem.status,
-        headers=headers,
+        headers={**API_HEADERS, **problem_headers(problem)},
         media_type=PROBLEM_TYPE,
     )
-
-
-async def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer an ASGI request with ``problem``."""
-    await respond_problem(problem)(scope, receive, send)
 
 
 def problem_of(refused: Refused) -> Problem:

@@ -16,6 +16,7 @@ from server.routes.failures import answer_failure
 from server.routes.health import Health
 from server.routes.order_intake import OrderIntake
 from server.routes.pages import Pages
+from server.routes.purchases import Purchases
 from server.routes.services import Services
 from server.routes.video import video_routes
 from server.telemetry import counter
@@ -70,7 +71,7 @@ class Edge:
         ANSWERS.labels(method=scope["method"], status=str(status)).inc()
 
 
-def application(services: Services) -> ASGIApp:
+def application(services: Services, purchases: Purchases) -> ASGIApp:
     """Return the whole application of a web worker."""
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in ENDPOINTS:
@@ -89,7 +90,7 @@ def application(services: Services) -> ASGIApp:
         *video_routes(services),
         *(Route(path, Get(handler)) for path, handler in texts.items()),
     ]
-    return OrderIntake(services, Edge(routes))
+    return OrderIntake(purchases, Edge(routes))
 
 
 def _json(document: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:

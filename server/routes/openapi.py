@@ -9,7 +9,7 @@ import msgspec
 from server.commerce.orders import OrderView
 from server.errors import PROBLEM_TYPE, PROBLEMS
 from server.routes.endpoint import Endpoint, Nothing
-from server.routes.order_intake import OrderCommand
+from server.routes.purchases import OrderCommand
 from server.routes.video import SDP_TYPE, TRICKLE_TYPE
 
 VERSION: Final = "1"

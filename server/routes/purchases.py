@@ -1,0 +1,120 @@
+"""Taking a purchase: from headers and body to the bytes of an answer, with as little as can be in between.
+
+A flash sale is this one request, tens of thousands of times, and most answers are refusals. So there is no
+request object, no response object and no exception on the way of a purchase that is taken or refused by the
+sale. Two callers: `http_protocol` (the usual way, without ASGI) and `order_intake` (ASGI, for what comes in
+an unusual form).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
+from server.errors import PROBLEM_TYPE, Problem
+from server.ids import is_show_id
+from server.routes.access import ANONYMOUS, check_scope
+from server.routes.answers import ENCODER, problem_headers, problem_of
+from server.routes.body import check_json_type, decode
+from server.routes.failures import problem_for
+from server.routes.headers import idempotency_key
+from server.routes.services import Services
+from server.store.outcome import Refused
+from server.telemetry import counter
+from server.tokens import Principal
+
+PREFIX: Final = "/api/v1/shows/"
+SUFFIX: Final = "/orders"
+
+ANSWERS = counter("orders_answered", "Answers to POST orders by status", ["status"])
+
+Given = Mapping[bytes, str]
+HEADERS: Final = frozenset(
+    {b"authorization", b"idempotency-key", b"content-type", b"content-length", b"x-forwarded-for"}
+)
+_JSON: Final = (b"content-type", b"application/json")
+_PROBLEM: Final = (b"content-type", PROBLEM_TYPE.encode())
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+class OrderCommand(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """Body of `POST …/orders`: ``price_minor`` is the unit price that the buyer saw."""
+
+    sku: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)]
+    price_minor: Annotated[int, msgspec.Meta(ge=0, le=PRICE_MAX_MINOR)]
+
+
+class Reply(NamedTuple):
+    """An answer as it goes out."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def pick(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    """Return the headers that a purchase looks at; the last of a name counts."""
+    return {name: value.decode("latin-1") for name, value in headers if name in HEADERS}
+
+
+class Purchases:
+    """Takes purchases. One per worker."""
+
+    def __init__(self, services: Services) -> None:
+        self._ledger, self._gate = services.ledger, services.gate
+        self._authenticator, self._peers = services.authenticator, services.peers
+        self._decoder = msgspec.json.Decoder(OrderCommand)
+        self._counts = {status: ANSWERS.labels(status=str(status)) for status in (200, 201, 409)}
+
+    async def admit(self, show: str, given: Given, client: tuple[str, int] | None) -> Principal:
+        """Return who buys, before the body is looked at. Raises Problem, or StoreError for a new subject."""
+        address = self._peers.address(client, given.get(b"x-forwarded-for"))
+        self._gate.admit_address(address)
+        bearer = given.get(b"authorization")
+        if bearer is None:
+            raise Problem("token_required")
+        principal = self._authenticator.recognise(bearer) or await self._authenticator.authenticate(bearer)
+        if principal is ANONYMOUS:
+            raise Problem("token_required")
+        if not is_show_id(show):
+            raise Problem("unknown_show")
+        check_scope(principal, show)
+        self._gate.admit("orders", address, principal.pid)
+        return principal
+
+    async def hold(self, show: str, principal: Principal, given: Given, raw: bytes) -> Reply:
+        """Ask the sale. Raises Problem for a malformed request, StoreError."""
+        content_type = given.get(b"content-type")
+        if content_type != "application/json":
+            check_json_type(content_type)
+        key = idempotency_key(given.get(b"idempotency-key"), required=True)
+        command = decode(self._decoder, raw)
+        placed = await self._ledger.hold(
+            show, principal, command.sku, command.quantity, command.price_minor, idempotency_key=key
+        )
+        if isinstance(placed, Refused):
+            return self.refuse(problem_of(placed))
+        return self._reply(201 if placed.is_new else 200, _JSON, placed.order.json)
+
+    async def take(self, show: str, given: Given, client: tuple[str, int] | None, raw: bytes) -> Reply:
+        """Do both, and answer every failure."""
+        try:
+            return await self.hold(show, await self.admit(show, given, client), given, raw)
+        except Exception as failure:  # noqa: BLE001 - the root of a request: everything gets an answer
+            return self.refuse(problem_for(failure))
+
+    def refuse(self, problem: Problem) -> Reply:
+        """Return the answer that ``problem`` is."""
+        reply = self._reply(problem.status, _PROBLEM, ENCODER.encode(problem.body()))
+        reply.headers.extend(
+            (name.lower().encode(), value.encode("latin-1"))
+            for name, value in problem_headers(problem).items()
+        )
+        return reply
+
+    def _reply(self, status: int, content_type: tuple[bytes, bytes], body: bytes) -> Reply:
+        count = self._counts.get(status)
+        (count or ANSWERS.labels(status=str(status))).inc()
+        return Reply(status, [content_type, (b"content-length", b"%d" % len(body)), _NO_STORE], body)
