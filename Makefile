@@ -35,21 +35,26 @@ lint: .make/dev
 	./scripts/with-node.sh $(BIN)/pyright
 
 debian:
-	@./scripts/debian.sh
+	@./scripts/debian.sh $(PYTHON)
 
 clean:
 	rm -rf $(VENV) .make build dist *.egg-info
 
+# What decides what is installed; the C files are the optional fan-out kernel.
+SOURCES := pyproject.toml constraints.txt $(wildcard setup.py media/kernel/*.c media/kernel/*.h)
+
 # What it takes to run: the virtual environment with the package itself.
-.make/run: pyproject.toml constraints.txt | $(VENV)
+.make/run: $(SOURCES) | $(VENV)
 	@echo "installing into $(VENV)"
 	@$(BIN)/pip install -q -c constraints.txt -e .
+	@./scripts/kernel-note.sh $(BIN)
 	@mkdir -p .make && touch $@
 
 # What it takes to develop, and a browser: Debian's where there is one, else Playwright's own.
-.make/dev: pyproject.toml constraints.txt | $(VENV)
+.make/dev: $(SOURCES) | $(VENV)
 	@echo "installing into $(VENV), with what the tests use"
 	@$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@./scripts/kernel-note.sh $(BIN)
 	@./scripts/browser.sh $(BIN)
 	@mkdir -p .make && touch $@ .make/run
 
