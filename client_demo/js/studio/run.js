@@ -97,7 +97,7 @@ export class Run {
     const nextTitle = this.state.products[next]?.title ?? "";
     text(/** @type {any} */ (this.nextButton.firstElementChild), product ? `Next: ${nextTitle}` : `Pin ${nextTitle}`);
     show(this.nextButton, Boolean(nextTitle) && next !== product?.sku);
-    show(this.endButton, Boolean(product?.flash));
+    show(this.endButton, product && this.offer(product).flash);
     if (!product) return;
     const { currency } = this.state.show;
     const now = this.offer(product);

@@ -106,7 +106,7 @@ export class Sheets {
 
   /** The cards of the test gateway. */
   cards() {
-    const box = h("div", { class: "seg sm", role: "group", "aria-label": "Test card", "data-testid": "test-cards" });
+    const box = h("div", { class: "seg", role: "group", "aria-label": "Test card", "data-testid": "test-cards" });
     box.append(...TEST_CARDS.map(([token, label]) => h("button", { "aria-pressed": String(token === this.card), "data-testid": token, text: label, onclick: ({ currentTarget }) => {
       this.card = token;
       for (const other of box.children) attr(other, "aria-pressed", other === currentTarget);
