@@ -36,12 +36,22 @@ class _NoEvent:
 class _Purchase:
     """Stands where uvicorn's protocol keeps the request that it is answering."""
 
-    __slots__ = ("body", "disconnected", "given", "keep_alive", "more_body", "response_complete", "show")
+    __slots__ = (
+        "body",
+        "disconnected",
+        "given",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+        "show",
+        "task",
+    )
 
     message_event = _NoEvent()
 
     def __init__(self, show: str, given: Given, *, keep_alive: bool) -> None:
         self.show, self.given, self.keep_alive = show, given, keep_alive
+        self.task: Any = None
         self.body = bytearray()
         self.more_body = True
         self.response_complete = self.disconnected = False
@@ -91,9 +101,8 @@ class WebProtocol(HttpToolsProtocol):
         self.arriving_since = None
         cycle: Any = self.cycle
         if type(cycle) is _Purchase and not cycle.response_complete:
-            task = self.loop.create_task(self._buy(cycle))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            task = cycle.task = self.loop.create_task(self._buy(cycle))
+            self.tasks.add(task)  # a stop waits for it
 
     # Purchases
 
@@ -105,9 +114,11 @@ class WebProtocol(HttpToolsProtocol):
         show = show_of(self.url.decode("latin-1"))
         current: Any = self.cycle  # None before the first request
         is_busy = current is not None and not current.response_complete
-        if show is None or "%" in show or is_busy or any(name in _UNUSUAL for name, _ in self.headers):
+        if show is None or "%" in show or is_busy:
             return None
         given = pick(self.headers)
+        if not _UNUSUAL.isdisjoint(given):
+            return None
         length = given.get(b"content-length", "")
         if not length.isdecimal() or int(length) > JSON_LIMIT:
             return None
@@ -118,6 +129,7 @@ class WebProtocol(HttpToolsProtocol):
         raw = bytes(purchase.body)
         reply = await self.purchases.take(purchase.show, purchase.given, self.client, raw)
         purchase.response_complete = True
+        self.tasks.discard(purchase.task)
         if purchase.disconnected or self.transport.is_closing():
             return
         self.transport.write(_bytes(reply, self.server_state.default_headers, keep_alive=purchase.keep_alive))
