@@ -72,7 +72,7 @@ class PureFanout:
         self._slots: dict[int, _Slot] = {}
         self._next_slot = 1
         self._protector = Protector()
-        self.gso = sys.platform == "linux" and _has_gso(sock)
+        self.gso = sys.platform == "linux" and has_gso(sock)
 
     def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
         """See `Fanout.add_slot`."""
@@ -240,7 +240,7 @@ def group_runs(sizes: list[int], *, gso: bool) -> list[_Run]:
     return runs
 
 
-def _has_gso(sock: socket.socket) -> bool:
+def has_gso(sock: socket.socket) -> bool:
     """Whether the system knows UDP_SEGMENT (Linux 4.18); setting 0 leaves the socket as it was."""
     try:
         sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 0)

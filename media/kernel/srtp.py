@@ -47,6 +47,18 @@ def tag_bytes(profile: int) -> int:
     return 16  # both AEAD profiles, RFC 7714 §12.1
 
 
+def context_address(session: Session) -> int:
+    """Where libsrtp's context of a session lies, for C; keep the session alive as long as it is used."""
+    return int(_ffi.cast("uintptr_t", Protector.context_of(session)))
+
+
+def protect_addresses() -> tuple[int, int]:
+    """Where `srtp_protect` and `srtp_protect_rtcp` of the libsrtp that pylibsrtp carries lie, for C."""
+    names = ("srtp_protect", "srtp_protect_rtcp")
+    rtp, rtcp = (int(_ffi.cast("uintptr_t", _ffi.addressof(_lib, name))) for name in names)
+    return rtp, rtcp
+
+
 class Protector:
     """One buffer, and libsrtp's calls working in place on it.
 

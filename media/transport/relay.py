@@ -16,7 +16,7 @@ import structlog
 
 from media.config import MediaConfig
 from media.kernel import Fanout
-from media.kernel.pure import PureFanout
+from media.kernel.choice import open_fanout
 from media.router import (
     PublisherConfig,
     Router,
@@ -69,7 +69,7 @@ class Relay:
         self._context = DtlsContext()
         self._addresses = [(host, port) for host in hosts]
         self._mux = Mux(sock, self._context, self)
-        self._fanout: Fanout = PureFanout(sock)
+        self._fanout: Fanout = open_fanout(sock)
         self._router = Router(_random_u32)
         self._resources = Resources()
         self._stages = Stages()

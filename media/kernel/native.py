@@ -1,0 +1,62 @@
+"""The fan-out in C (`rewrite.c`, `send.c`): the same interface and the same bytes as `media.kernel.pure`.
+
+An optional extension: this module cannot be imported where no compiler was at hand at installation.
+"""
+
+import socket
+import struct
+from typing import Any
+
+from pylibsrtp import Session
+
+from media.kernel import Address, Sent
+from media.kernel._native import Table
+from media.kernel.pure import has_gso
+from media.kernel.srtp import context_address, protect_addresses, sending_session, tag_bytes
+
+
+class NativeFanout(Table):
+    """`media.kernel.Fanout` over a non-blocking UDP socket that the caller owns."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        protect, protect_rtcp = protect_addresses()
+        super().__init__(
+            fd=sock.fileno(),
+            gso=has_gso(sock),
+            protect=protect,
+            protect_rtcp=protect_rtcp,
+            sent_type=Sent,
+        )
+        self._sessions: dict[int, Session] = {}  # what owns the contexts that the table points to
+
+    def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
+        """See `Fanout.add_slot`. Raises OverflowError when 65,536 peers are connected."""
+        session = sending_session(profile, key_and_salt)
+        slot = self.add(context_address(session), tag_bytes(profile), sockaddr(address))
+        self._sessions[slot] = session
+        return slot
+
+    def set_address(self, slot: int, address: Address) -> None:
+        """See `Fanout.set_address`."""
+        self.move(slot, sockaddr(address))
+
+    def remove_slot(self, slot: int) -> None:
+        """See `Fanout.remove_slot`."""
+        self.remove(slot)
+        self._sessions.pop(slot, None)
+
+
+def sockaddr(address: Address) -> bytes:
+    """The address as Linux's sockaddr_in (ip(7)) or sockaddr_in6 (ipv6(7))."""
+    rest: Any = address[2:]
+    if not rest:
+        return struct.pack("=H", socket.AF_INET) + struct.pack(
+            "!H4s8x", address[1], socket.inet_aton(address[0])
+        )
+    flow, scope = rest
+    host = socket.inet_pton(socket.AF_INET6, address[0].partition("%")[0])
+    return (
+        struct.pack("=H", socket.AF_INET6)
+        + struct.pack("!HI16s", address[1], flow, host)
+        + struct.pack("=I", scope)
+    )

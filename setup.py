@@ -1,0 +1,15 @@
+"""The optional part of the build: the fan-out in C. Where it cannot be compiled, the Python one serves."""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "media.kernel._native",
+            sources=["media/kernel/rewrite.c", "media/kernel/send.c"],
+            depends=["media/kernel/kernel.h"],
+            extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra", "-Werror"],
+            optional=True,
+        )
+    ]
+)
