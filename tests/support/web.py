@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import socket
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Web:
     worker: WebWorker
     store: Store
     settings: Settings
+    server: WebServer
+
+    def begin_stop(self) -> None:
+        """What a SIGTERM does."""
+        self.server.should_exit = True
 
     @property
     def url(self) -> str:
@@ -84,14 +90,14 @@ class Web:
 
 async def expect(status: int, response: Any) -> Any:
     """The decoded body of an answer that must have this status."""
-    answer: httpx.Response = await response if asyncio.iscoroutine(response) else response
+    answer: httpx.Response = await response if inspect.isawaitable(response) else response
     assert answer.status_code == status, (answer.status_code, answer.text)
     return answer.json() if answer.content else None
 
 
 async def refused(status: int, code: str, response: Any) -> dict[str, Any]:
     """The problem document of an answer that must be this refusal."""
-    answer: httpx.Response = await response if asyncio.iscoroutine(response) else response
+    answer: httpx.Response = await response if inspect.isawaitable(response) else response
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), (
         answer.text
     )
@@ -118,13 +124,13 @@ async def running(store: Store, data_dir: Path, **overrides: object) -> AsyncGen
     settings = load(None, sections, environ={})
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
         async with web_worker(settings) as worker:
-            server = _Server(worker, 2.0)
+            server = _Server(worker, 5.0)
             serving = asyncio.create_task(server.serve([listener]))
             async with httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=10.0
             ) as client:
                 try:
-                    yield Web(client, worker, store, settings)
+                    yield Web(client, worker, store, settings, server)
                 finally:
                     await client.aclose()
                     server.should_exit = True
