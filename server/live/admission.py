@@ -37,6 +37,7 @@ READ_GAP_S: Final = 0.02  # between two reads for newcomers: fifty a second at m
 VISITOR_ACTIONS: Final = (Action.CHAT, Action.REACT, Action.BUY)
 
 ADMISSIONS = counter("ws_admissions", "Viewers let in", ["by"])
+ADMITTED: Final = {by: ADMISSIONS.labels(by=by) for by in ("resume", "snapshot")}
 log = get_logger(__name__)
 
 ReadSnapshot = Callable[[], Awaitable[ShowSnapshot | None]]
@@ -72,6 +73,9 @@ class Admission:
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
         self._base: _Base | None = None
+        self._framed: dict[bool, bytes] = {}
+        self._framed_base: _Base | None = None
+        self._framed_state = (-1, -1)
 
     def arrive(self, viewer: Viewer) -> None:
         """Let `viewer` in, now or soon. It has no seat; its `resume` says what it has, if anything."""
@@ -231,7 +235,7 @@ class Admission:
         if not viewer.greeted:
             viewer.greeted = True
             frames = self._hello(viewer, resumed=by == "resume") + frames
-        ADMISSIONS.labels(by=by).inc()
+        ADMITTED[by].inc()
         self._crowd.take_seat(viewer)
         if frames:
             viewer.write(frames)
@@ -253,16 +257,24 @@ class Admission:
         return self._crowd.frame("hello", data)
 
     def _snapshot_frame(self, viewer: Viewer, base: _Base) -> bytes:
-        crowd = self._crowd
-        data = {
-            **(base.staff if is_staff(viewer.roles) else base.public),
-            "viewers": crowd.count(),
-            "chat": crowd.chat.recent,
-        }
-        update = Update(
-            type="snapshot", show=crowd.show, epoch=base.epoch, seq=base.seq, ts=base.read_ms, data=data
-        )
-        return text_frame(encode(update))
+        """The same bytes for all who come between two ticks."""
+        crowd, staff = self._crowd, is_staff(viewer.roles)
+        state = (crowd.told_viewers, crowd.chat.version)
+        if base is not self._framed_base or state != self._framed_state:
+            self._framed_base, self._framed_state = base, state
+            self._framed.clear()
+        frame = self._framed.get(staff)
+        if frame is None:
+            data = {
+                **(base.staff if staff else base.public),
+                "viewers": max(crowd.told_viewers, 1),
+                "chat": crowd.chat.recent,
+            }
+            update = Update(
+                type="snapshot", show=crowd.show, epoch=base.epoch, seq=base.seq, ts=base.read_ms, data=data
+            )
+            frame = self._framed[staff] = text_frame(encode(update))
+        return frame
 
 
 def _serves(base: _Base, viewer: Viewer) -> bool:

@@ -33,7 +33,7 @@ class ChatBatch(msgspec.Struct, frozen=True):
 
 
 class ChatFeed:
-    """The chat of one show on this worker."""
+    """The chat of one show on this worker. `version` changes whenever `recent` does."""
 
     def __init__(self) -> None:
         self._pending: deque[ChatLine] = deque()
@@ -41,11 +41,13 @@ class ChatFeed:
         self._preloaded: frozenset[str] = frozenset()
         self._skipped = 0
         self._budget_lines = 0.0
+        self.version = 0
 
     def preload(self, lines: list[ChatLine]) -> None:
         """Take what was said before this worker listened, oldest first."""
         waiting = {line.id for line in self._pending}
         self._recent.extend(line for line in lines if line.id not in waiting)
+        self.version += 1
         self._preloaded = frozenset(line.id for line in self._recent)
 
     def add(self, line: ChatLine) -> None:
@@ -61,6 +63,7 @@ class ChatFeed:
         """Forget these lines, told or not."""
         self._pending = deque(line for line in self._pending if line.id not in ids)
         self._recent = deque((line for line in self._recent if line.id not in ids), maxlen=CHAT_RECENT_LINES)
+        self.version += 1
 
     def batch(self, interval_ms: int) -> ChatBatch:
         """The lines for a tick that covers `interval_ms`: the newest that can be read, staff lines always."""
@@ -78,7 +81,9 @@ class ChatFeed:
                     continue
                 self._budget_lines -= 1
             lines.append(line)
-        self._recent.extend(lines)
+        if lines:
+            self._recent.extend(lines)
+            self.version += 1
         skipped, self._skipped = self._skipped, 0
         return ChatBatch(lines, skipped)
 

@@ -53,7 +53,7 @@ class Crowd:
         self._seats: dict[Seat, None] = {}
         self._staff_seats: dict[Seat, None] = {}
         self._by_pid: dict[str, set[Viewer]] = {}
-        self._told_viewers = 0
+        self.told_viewers = 0
         self._last_tick_ms = 0
 
     # Membership
@@ -255,10 +255,10 @@ class Crowd:
             return
         now_ms, viewers = self._now_ms(), self.count()
         batch, reactions = self.chat.batch(interval_ms), self.reactions.take()
-        quiet = not (batch.lines or batch.skipped or reactions) and viewers == self._told_viewers
+        quiet = not (batch.lines or batch.skipped or reactions) and viewers == self.told_viewers
         if quiet and now_ms - self._last_tick_ms < TICK_SILENCE_MS:
             return
-        self._told_viewers, self._last_tick_ms = viewers, now_ms
+        self.told_viewers, self._last_tick_ms = viewers, now_ms
         data = Tick(self.history.public_head, viewers, reactions, batch.lines, batch.skipped)
         self.lanes.push(Lane.TICK, self.frame("tick", data), self._seats)
 

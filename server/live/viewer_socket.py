@@ -42,6 +42,7 @@ CLOSE_RATE: Final = 4009
 LINGER_S: Final = 1.0  # for the peer to answer a close; then the connection is cut
 
 HANDSHAKES = counter("ws_handshakes", "Requests for a viewer WebSocket", ["status"])
+UPGRADED = HANDSHAKES.labels(status=101)
 CLOSES = counter("ws_closes", "Viewer connections that the server closed", ["code"])
 _NOBODY: Final = Pass(show="")
 _quiet = logging.getLogger("server.live.viewer_socket.framing")
@@ -61,6 +62,7 @@ class ViewerSocket(asyncio.Protocol):
         "_frames",
         "_framing",
         "_handshake",
+        "_head",
         "_loop",
         "_opening",
         "_showing",
@@ -85,6 +87,7 @@ class ViewerSocket(asyncio.Protocol):
         self._showing: Showing | None = None
         self._framing: Protocol | None = None
         self._fragments: list[bytes] | None = None
+        self._head = b""
         self._frames: TokenBucket | None = None
         self._bad: TokenBucket | None = None
         self.holder = _NOBODY
@@ -144,8 +147,9 @@ class ViewerSocket(asyncio.Protocol):
 
     def write(self, frames: bytes) -> None:
         """Hand frames to the transport unless it is on its way out."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frames)
+        data, self._head = self._head + frames, b""
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
         """Leave the show at once, send a close frame, and cut the connection if the peer does not answer
@@ -198,13 +202,16 @@ class ViewerSocket(asyncio.Protocol):
             self._deny(admitted)
             return
         response = handshake.accept(request)
-        HANDSHAKES.labels(status=response.status_code).inc()
         handshake.send_response(response)
-        self.write(b"".join(handshake.data_to_send()))
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        self._head = b"".join(handshake.data_to_send())  # leaves with the first frames: one write less
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            UPGRADED.inc()
+            self._enter(admitted, wish.resume)
+        else:
+            HANDSHAKES.labels(status=response.status_code).inc()
+        self.write(b"")
+        if self._showing is None:
             self._end()
-            return
-        self._enter(admitted, wish.resume)
 
     def _enter(self, admitted: Admitted, resume: Resume | None) -> None:
         self.holder, self.roles, self.resume = admitted.holder, admitted.roles, resume
