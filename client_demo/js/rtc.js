@@ -7,6 +7,9 @@ import { Offline, Problem } from "./api.js";
 const CONNECT_TIMEOUT_MS = 10_000;
 /** ICE may recover by itself from a short gap. */
 const DISCONNECTED_MS = 2_500;
+/** A browser checks every 2.5 s that the other side is there, and takes ten to say that it is not. */
+const SILENT_MS = 4_000;
+const POLL_MS = 1_000;
 
 const peers = [];
 window.vendue = { peers };
@@ -53,16 +56,34 @@ export function release(resource, headers) {
   fetch(resource, { method: "DELETE", headers, keepalive: true }).catch(() => {});
 }
 
+/** Grows while anything comes from the other side: packets, or answers to the browser's own checks. */
+async function heard(peer) {
+  let sum = 0;
+  for (const report of (await peer.getStats()).values()) if (report.type === "candidate-pair") sum += (report.packetsReceived ?? 0) + (report.responsesReceived ?? 0);
+  return sum;
+}
+
 /** Resolves when the connection has failed, did not come up, or was gone for too long. */
 export function untilOver(peer, connected, signal) {
   return new Promise((resolve) => {
-    let timer = setTimeout(resolve, CONNECT_TIMEOUT_MS);
-    signal.addEventListener("abort", resolve);
+    let [last, since] = [0, 0];
+    let timer = setTimeout(() => over(), CONNECT_TIMEOUT_MS);
+    const poll = setInterval(async () => {
+      const sum = await heard(peer);
+      if (sum !== last) [last, since] = [sum, performance.now()];
+      else if (sum && performance.now() - since > SILENT_MS) over();
+    }, POLL_MS);
+    const over = () => {
+      clearTimeout(timer);
+      clearInterval(poll);
+      resolve();
+    };
+    signal.addEventListener("abort", over);
     peer.addEventListener("connectionstatechange", () => {
       clearTimeout(timer);
       if (peer.connectionState === "connected") connected();
-      else if (peer.connectionState === "disconnected") timer = setTimeout(resolve, DISCONNECTED_MS);
-      else if (["failed", "closed"].includes(peer.connectionState)) resolve();
+      else if (peer.connectionState === "disconnected") timer = setTimeout(over, DISCONNECTED_MS);
+      else if (["failed", "closed"].includes(peer.connectionState)) over();
     });
   });
 }

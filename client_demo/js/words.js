@@ -1,4 +1,4 @@
-/** What the watch page says at once; the sheets bring their own. Short, plain, present tense: what is, what is safe, what you can do. */
+/** What the watch page says; its sheets bring their own words. Short, plain, present tense. */
 import { countdown, price, timeOfDay } from "./format.js";
 
 export const WORDS = {

@@ -213,7 +213,7 @@ const PRESS = {
     endPressed = performance.now();
     if (run.pinned()?.flash) toast("Press E again to end the flash.", null, TWICE_MS);
   },
-  g: () => mine === "off" && go(),
+  g: () => ["off", "replaced", "refused"].includes(mine) && go(),
 };
 onKeys((key) => {
   const name = key.toLowerCase();

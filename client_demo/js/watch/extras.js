@@ -1,19 +1,28 @@
-/** What the watch page can do without at first: keys, product column, pause, full screen, sharing, reports. */
-import { $, text } from "../dom.js";
+/** What the watch page can do without at first: hearts, keys, product column, pause, full screen, sharing, reports. */
+import { $, css, icon, show, text } from "../dom.js";
 import { WORDS } from "../words.js";
 import { productRows } from "./rows.js";
 
 const REPORT_EVERY_MS = 15_000;
+const HEARTS_AT_ONCE = 6;
+const HEARTS_PER_MESSAGE = 20;
+const HEART_FLUSH_MS = 500;
+const STILL_WIDTH = 480;
+const AMBIENT_EVERY_FRAMES = 30;
 
 export class Extras {
+  taps = 0;
+
   /** The parts of the page, its `actions` by name (more are added here), and `isOpen()`: does a sheet lie over it? */
   constructor(parts) {
     this.parts = parts;
-    const { actions, player, room, sheet } = parts;
+    const { actions, player, sheet } = parts;
     Object.assign(actions, {
       pause: () => this.pause(), full: () => this.full(), share: () => this.share(), keys: () => sheet("keys"),
-      pip: () => player.video.requestPictureInPicture?.().catch(() => {}), heart: () => room.heart(), say: () => $("say").focus(),
+      pip: () => player.video.requestPictureInPicture?.().catch(() => {}), heart: () => this.heart(), say: () => $("say").focus(),
     });
+    player.onFrame = (frames) => this.ambient(frames);
+    player.onLost = () => this.keepStill();
     document.addEventListener("keydown", (event) => this.key(event));
     setInterval(() => void this.report(), REPORT_EVERY_MS);
   }
@@ -36,6 +45,50 @@ export class Extras {
     if (!$("shop").offsetParent) return;
     text($("shop-count"), `${feed.state.skus.length} products`);
     productRows($("shop"), { state: feed.state, page, size: 48, act: "line s", without: pinned()?.sku });
+  }
+
+  /** Own hearts rise at once and are sent together. */
+  heart() {
+    this.fly();
+    if (this.taps++ > 0) return;
+    setTimeout(() => {
+      this.parts.feed.live.send({ type: "react", kind: "heart", n: Math.min(HEARTS_PER_MESSAGE, this.taps) });
+      this.taps = 0;
+    }, HEART_FLUSH_MS);
+  }
+
+  /** Everybody's hearts. */
+  hearts(n) {
+    for (let i = 0; i < Math.min(3, n); i++) setTimeout(() => this.fly(), i * 150);
+  }
+
+  fly() {
+    const sky = $("hearts");
+    if (sky.childElementCount >= HEARTS_AT_ONCE || document.hidden) return;
+    const heart = icon("heart", true);
+    css(heart, "--dx", `${Math.round(Math.random() * 44 - 30)}px`);
+    heart.addEventListener("animationend", () => heart.remove());
+    sky.append(heart);
+  }
+
+  /** The blurred copy behind the picture: a few pixels of it, once a second. */
+  ambient(frames) {
+    if (frames % AMBIENT_EVERY_FRAMES === 1 && $("amb").offsetParent) this.copy($("amb"));
+  }
+
+  /** Keeps the last frame on screen while the connection is made anew. */
+  keepStill() {
+    const { videoWidth, videoHeight } = this.parts.player.video;
+    const still = $("still");
+    if (!videoWidth) return;
+    still.width = STILL_WIDTH;
+    still.height = (STILL_WIDTH * videoHeight) / videoWidth;
+    this.copy(still);
+    show(still, true);
+  }
+
+  copy(canvas) {
+    canvas.getContext("2d").drawImage(this.parts.player.video, 0, 0, canvas.width, canvas.height);
   }
 
   pause() {

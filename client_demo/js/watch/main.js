@@ -75,7 +75,7 @@ async function readOrders() {
 
 function update({ type, data }) {
   if (type === "error") room.refused(data);
-  if (type === "tick") for (let i = 0; i < Math.min(3, data.reactions?.heart ?? 0); i++) setTimeout(() => room.fly(), i * 150);
+  if (type === "tick") extras?.hearts(data.reactions?.heart ?? 0);
 }
 
 function render() {
@@ -122,7 +122,6 @@ function drawChips() {
   attr($("bag"), "aria-label", `Bag, ${skus.length} products`);
 }
 
-/** What the card said last, to fade only what is new. */
 const drawn = { sku: "", amount: "" };
 
 function drawPin(product) {
@@ -195,7 +194,7 @@ function drawNotice(hold) {
   for (const name of ["soft", "grey", "dark"]) flag($("frame"), name, look === name);
 }
 
-/** Title, sentence, spinner, look of the picture. */
+// title, sentence, spinner, look of the picture
 function notice(hold) {
   const safe = hold ? WORDS.holdSafe(feed.now() + holdMs(hold)) : WORDS.reconnectText;
   const now = feed.state?.show;
@@ -237,7 +236,7 @@ phone.addEventListener("change", theme);
 theme();
 
 setInterval(draw, 500);
-/** Keys, the product column, sharing: nothing that the first picture should wait for. */
+/** Nothing that the first picture should wait for. */
 let extras = null;
 setTimeout(async () => {
   const { Extras } = await import("./extras.js");

@@ -1,11 +1,9 @@
-/** The video of the watch page: WHEP into one <video>, frame times into the timeline, and what state the picture is in. */
+/** The video of the watch page, its frame times, and what state the picture is in. */
 import { $, attr, icon, show } from "../dom.js";
 import { Whep } from "../whep.js";
 import { WORDS } from "../words.js";
 
 const STALLED_MS = 2_500;
-const STILL_WIDTH = 480;
-const AMBIENT_EVERY = 30;
 
 export class Player {
   video = $("video");
@@ -18,6 +16,8 @@ export class Player {
   paused = false;
   soundAsked = false;
   settled = false;
+  onFrame = () => {};
+  onLost = () => {};
 
   /** `page.draw`; `page.awaits()`: does something wait for its frame? */
   constructor(feed, page) {
@@ -27,7 +27,7 @@ export class Player {
       stream: (stream) => this.attach(stream),
       state: (link, code) => {
         Object.assign(this, { link, refusal: code });
-        if (link === "reconnecting") this.keepStill();
+        if (link === "reconnecting") this.onLost();
         page.draw();
       },
     });
@@ -70,23 +70,8 @@ export class Player {
       this.video.parentElement.classList.toggle("wide", this.video.videoWidth > this.video.videoHeight);
     }
     if (rtpTimestamp !== undefined) this.feed.timeline.frame(rtpTimestamp, this.feed.now());
-    const ambient = $("amb"); // the blurred copy behind the picture: a few pixels of it, once a second
-    if (this.frames % AMBIENT_EVERY === 1 && ambient.offsetParent) this.copy(ambient);
+    this.onFrame(this.frames);
     if (!wasPlaying || this.page.awaits()) this.page.draw();
-  }
-
-  copy(canvas) {
-    canvas.getContext("2d").drawImage(this.video, 0, 0, canvas.width, canvas.height);
-  }
-
-  /** Keeps the last frame on screen while the connection is made anew. */
-  keepStill() {
-    if (!this.video.videoWidth) return;
-    const canvas = $("still");
-    canvas.width = STILL_WIDTH;
-    canvas.height = (STILL_WIDTH * this.video.videoHeight) / this.video.videoWidth;
-    this.copy(canvas);
-    show(canvas, true);
   }
 
   toggleSound() {

@@ -1,18 +1,14 @@
-/** Chat and hearts of the watch page. */
+/** Chat of the watch page. */
 import { newKey } from "../api.js";
 import { roleTag } from "../chat.js";
-import { $, attr, css, h, icon, initial, list, maybe, text } from "../dom.js";
+import { $, attr, h, initial, list, maybe, text } from "../dom.js";
 import { compact } from "../format.js";
 import { WORDS } from "../words.js";
 
-const HEARTS_AT_ONCE = 6;
-const HEARTS_PER_MESSAGE = 20;
-const FLUSH_MS = 500;
 const NOTE_MS = 4_000;
 
 export class Room {
   input = $("say");
-  hearts = 0;
   note = "";
   mayWriteAt = 0;
   silentUntil = 0;
@@ -24,7 +20,6 @@ export class Room {
       event.preventDefault();
       this.say();
     });
-    $("heart").addEventListener("click", () => this.heart());
   }
 
   say() {
@@ -51,25 +46,6 @@ export class Room {
       this.redraw();
     }, NOTE_MS);
     this.redraw();
-  }
-
-  heart() {
-    this.fly();
-    if (this.hearts++ > 0) return;
-    setTimeout(() => {
-      this.feed.live.send({ type: "react", kind: "heart", n: Math.min(HEARTS_PER_MESSAGE, this.hearts) });
-      this.hearts = 0;
-    }, FLUSH_MS);
-  }
-
-  /** One heart rises. */
-  fly() {
-    const sky = $("hearts");
-    if (sky.childElementCount >= HEARTS_AT_ONCE || document.hidden) return;
-    const heart = icon("heart", true);
-    css(heart, "--dx", `${Math.round(Math.random() * 44 - 30)}px`);
-    heart.addEventListener("animationend", () => heart.remove());
-    sky.append(heart);
   }
 
   draw(banned) {
