@@ -24,9 +24,17 @@ class _Incomplete(Exception):
     """The rest of this reply has not arrived."""
 
 
-def encode(args: tuple[Arg, ...]) -> bytes:
-    """One command as an array of bulk strings."""
-    parts = [b"*%d\r\n" % len(args)]
+def encode(args: tuple[Arg, ...], head: bytes = b"", head_args: int = 0) -> bytes:
+    """One command as an array of bulk strings.
+
+    `head` is what `bulks` made of its first `head_args` arguments, for commands that begin alike.
+    """
+    return b"*%d\r\n%b%b" % (head_args + len(args), head, bulks(args))
+
+
+def bulks(args: tuple[Arg, ...]) -> bytes:
+    """Arguments as bulk strings, without the array around them."""
+    parts: list[bytes] = []
     for arg in args:
         if isinstance(arg, str):
             data = arg.encode()

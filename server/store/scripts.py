@@ -6,6 +6,7 @@ NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again,
 ran.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -15,13 +16,14 @@ from typing import TypeAlias
 import msgspec
 
 from server.store.outcome import Refused, StoreReplyError
-from server.store.resp import Arg, Reply
+from server.store.resp import Arg, Reply, bulks, encode
 from server.store.wire import Wire
 
 RoleTable: TypeAlias = Mapping[str, frozenset[str]]
 """Action → names of the roles that may do it."""
 
 SERVER = Path(__file__).resolve().parent.parent
+HEAD_ARGS = 5
 PRELUDE = SERVER / "log" / "prelude.lua"
 _ASKED = re.compile(r"\bauthorise\('(\w+)'\)")
 _ASKED_BY_NAME = re.compile(r"^-- asks about: (.+)$", re.MULTILINE)
@@ -91,17 +93,23 @@ class Scripts:
         wire.py).
         """
         script = self._scripts[name]
-        base = f"ls:{{{show_id}}}:"
         press = "" if press_ms is None else str(int(press_ms))
-        tail: tuple[Arg, ...] = (2, base + "show", base + "feed", actor, role, press, idempotency_key, *args)
+        command = encode((actor, role, press, idempotency_key, *args), _head(script.sha, show_id), HEAD_ARGS)
         try:
-            reply = await self._wire.call("EVALSHA", script.sha, *tail)
+            reply = await self._wire.send(command)
         except StoreReplyError as error:
             if error.code != "NOSCRIPT":
                 raise
             await self._wire.call("SCRIPT", "LOAD", script.source)
-            reply = await self._wire.call("EVALSHA", script.sha, *tail)
+            reply = await self._wire.send(command)
         return _outcome(name, reply)
+
+
+@functools.lru_cache(maxsize=4096)
+def _head(sha: str, show_id: str) -> bytes:
+    """How every run of one script in one show begins: encoded once, for purchases are too frequent."""
+    base = f"ls:{{{show_id}}}:"
+    return bulks(("EVALSHA", sha, 2, base + "show", base + "feed"))
 
 
 async def load_all(wire: Wire, scripts: Mapping[str, Script]) -> None:

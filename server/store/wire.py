@@ -107,13 +107,17 @@ class Wire:
 
         Raises StoreReplyError for an error reply; for the other errors see the module.
         """
+        return self.send(encode(args))
+
+    def send(self, command: bytes) -> "asyncio.Future[Reply]":
+        """As `call`, for a command that is encoded already."""
         future: asyncio.Future[Reply] = self._loop.create_future()
         if self._closed:
             future.set_exception(StoreUnavailable("the connection is closed", maybe_applied=False))
         elif self.pending >= self._max_pending:
             future.set_exception(StoreBusy(f"{self.pending} commands are waiting for the store"))
         else:
-            self._unsent.append(_Command(encode(args), self._loop.time() + self._timeout_s, future))
+            self._unsent.append(_Command(command, self._loop.time() + self._timeout_s, future))
             self._schedule()
         return future
 
