@@ -6,7 +6,7 @@ from collections.abc import Callable
 from media.forward.model import Codec, IncomingTrack, Kind, PublisherConfig
 from media.forward.published_track import PublishedLayer
 from media.forward.requests import ForwardPlain
-from media.forward.stats import Reception
+from media.forward.stats import Reception, TokenBucket
 from media.forward.timeline import PublisherClock, SourceClock
 from media.forward.twcc import ArrivalRecorder
 from media.rtp import feedback, header, rtcp
@@ -16,6 +16,8 @@ MAX_SSRCS = 16
 """Two tracks, three layers, RTX for each and a reload's worth of spares; packets of more are dropped."""
 LOCAL_SSRC = 1
 """Receivers that send nothing report as SSRC 1, as Chrome does."""
+PACKETS_PER_S = 4_000
+"""40 Mbit/s; what a publisher sends beyond it is dropped, so that it cannot starve the other shows."""
 MAX_NACKS_PER_PACKET = 256
 REMB_MIN_BPS = 1_000_000
 REMB_MAX_BPS = 8_000_000
@@ -55,6 +57,7 @@ class Ingress:
         self._counters = counters
         self._repairs: dict[int, IncomingTrack] = {}
         self._arrivals = ArrivalRecorder()
+        self._bucket = TokenBucket(PACKETS_PER_S, PACKETS_PER_S)
         self._fir_command = 0
         self._tracks: list[IncomingTrack] = []
         for kind in Kind:  # one audio and one video section make a show; others are ignored
@@ -64,6 +67,9 @@ class Ingress:
 
     def receive_rtp(self, packet: bytes, now: float) -> None:
         """A plain RTP packet. Raises ParseError for junk."""
+        if not self._bucket.take(now):
+            self._counters["rtp_rate_limit"] += 1
+            return
         head = header.parse(packet)
         elements = header.extensions(packet, head) if head.extension_profile else {}
         number = elements.get(self.config.extensions.transport_cc)

@@ -30,6 +30,8 @@ class NackGenerator:
 
     def __init__(self) -> None:
         self._missing: dict[int, _Missing] = {}
+        self._next = 0.0
+        """No hole is due or expires before this; asked for with every packet, so it is kept."""
         self.rtt_s: float | None = None
         self.gave_up = False
         """A hole was given up since this flag was last cleared: the picture needs a keyframe."""
@@ -41,6 +43,7 @@ class NackGenerator:
             self.gave_up = True
             return
         due = now + REORDER_GRACE_S
+        self._next = min(self._next, due) if self._missing else due
         for sequence in range(first, end):
             self._missing[sequence] = _Missing(now + MAX_AGE_S, due)
 
@@ -71,10 +74,9 @@ class NackGenerator:
         for sequence in lost:
             del self._missing[sequence]
         self.gave_up |= bool(lost)
+        self._next = min((min(m.due, m.expires) for m in self._missing.values()), default=0.0)
         return sorted(ask)
 
     def deadline(self) -> float | None:
-        """When `due` has something to say, None when there is no hole."""
-        if not self._missing:
-            return None
-        return min(min(missing.due, missing.expires) for missing in self._missing.values())
+        """When to call `due`, None when there is no hole. It may be early: a hole may have been filled."""
+        return self._next if self._missing else None
