@@ -1,76 +1,20 @@
 """WHIP and WHEP through the web worker and a real media worker, with stock aiortc peers."""
 
 import asyncio
-import contextlib
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from support import media, offers
-from support.media import Peer, Worker
-from support.web import SHOW, Web, expect, refused, running
+from support import offers
+from support.studio import ORIGIN, SDP, Studio, studio_of
+from support.web import SHOW, Web, expect, refused
 
-from media.worker import MediaConfig, MediaWorker
 from server.store.store import Store
 
-SDP = {"Content-Type": "application/sdp"}
 TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
-ORIGIN = "https://studio.example"
 RANDOM = "0." + "x" * 22
-
-
-@dataclass
-class Studio:
-    """A web worker with its media worker, and peers that sign in with a token."""
-
-    web: Web
-    media: MediaWorker
-    peers: list[Peer]
-
-    @contextlib.asynccontextmanager
-    async def as_user(self, token: str | None) -> AsyncGenerator[Worker]:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with httpx.AsyncClient(base_url=self.web.url, headers=headers, timeout=10) as client:
-            yield Worker(self.media, client)
-
-    async def publish(self, token: str | None = None) -> Peer:
-        async with self.as_user(token or self.web.creator) as user:
-            self.peers.append(peer := await media.publish(user, SHOW))
-        return peer
-
-    async def watch(self, token: str | None = None) -> Peer:
-        async with self.as_user(token) as user:
-            self.peers.append(peer := await media.watch(user, SHOW))
-        return peer
-
-    async def offer(self, path: str, token: str | None, sdp: str = "", **headers: str) -> httpx.Response:
-        sent = {**SDP, **headers}
-        if token:
-            sent["Authorization"] = f"Bearer {token}"
-        return await self.web.client.post(path, content=sdp or offers.chrome(), headers=sent)
-
-
-@contextlib.asynccontextmanager
-async def studio_of(store: Store, **settings: Any) -> AsyncGenerator[Studio]:
-    with tempfile.TemporaryDirectory(prefix="vendue-") as scratch:  # a unix socket's path must be short
-        sockets = Path(scratch)
-        config = MediaConfig(udp_host="127.0.0.1", socket_path=str(sockets / "media-0.sock"), **settings)
-        worker = MediaWorker(config)
-        await worker.start()
-        peers: list[Peer] = []
-        try:
-            http = {"allowed_origins": (ORIGIN,)}
-            async with running(store, sockets, run_dir=str(sockets), http=http) as web:
-                await web.open_show()
-                yield Studio(web, worker, peers)
-                await asyncio.gather(*(peer.close() for peer in peers))
-        finally:
-            await worker.stop()
 
 
 @pytest.fixture
