@@ -109,16 +109,19 @@ class Child:
                 await asyncio.wait_for(self._stop.wait(), pause_s)
             self.restarts += 1
 
-    async def _run_once(self) -> int:
-        # Its own process group: Ctrl-C in a terminal must reach the supervisor alone, which stops in order.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            *self.command.words,
-            stdin=asyncio.subprocess.PIPE,
-            pass_fds=self.command.fds,
-            process_group=0,
-        )
+    async def _run_once(self) -> int | None:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *self.command.words,
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=self.command.fds,
+                process_group=0,  # Ctrl-C in a terminal is for the supervisor alone, which stops in order
+            )
+        except OSError as error:  # no memory, too many processes
+            log.error("worker_not_started", child=self.name, reason=error.strerror)
+            return None
         self._process = process
         if self._stop.is_set():  # asked while the process was being made
             self._signal(signal.SIGTERM)

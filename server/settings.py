@@ -4,17 +4,14 @@
 `VENDUE_SECTION__KEY` (or `VENDUE_KEY` for a key without a section) overrides the file. An unknown key in
 either stops the start and is named, because a typo in `hold.secnds` must not quietly sell with the default.
 
-This module reads files and the environment only; it makes nothing. `server.secret` makes the signing key.
+Reading makes nothing: `server.secret` makes the signing key.
 """
 
-import difflib
 import json
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -25,23 +22,13 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-ENV_PREFIX: Final = "VENDUE_"
+from server.settings_source import SettingsError, drop_unknown, merge, read_environment, read_toml
+
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")  # Sentinel and Cluster: not part of this version
 SECRET_MIN_BYTES: Final = 32  # HS256 wants a key at least as long as its 256-bit hash (RFC 7518 section 3.2)
 UNIX_PATH_MAX_BYTES: Final = 107  # sockaddr_un.sun_path less its closing zero byte
-# Kubernetes puts such variables into every pod beside a service called "vendue"; they are not settings.
-SERVICE_LINK: Final = re.compile(r"VENDUE_(SERVICE_(HOST|PORT(_\w+)?)=.*|PORT_\d+_\w+=.*|PORT=\w+://.*)")
-
-
-class SettingsError(Exception):
-    """Wrong settings; `problems` holds one line for each wrong key, each beginning with the key's name."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 def _split(value: object) -> object:
@@ -249,13 +236,12 @@ def load(
 
     `serving` also checks what only a process that sells needs. Raises SettingsError naming each wrong key.
     """
-    problems: list[str] = []
+    keys = known_keys()
+    from_environment, problems = read_environment(environ, keys)
     merged: dict[str, Any] = {}
-    _merge(merged, defaults or {})
-    _merge(merged, _read_toml(config) if config else {})
-    _merge(merged, _read_environment(environ, problems))
-    _merge(merged, overrides or {})
-    problems += [f"{key}: unknown setting{_hint(key)}" for key in _drop_unknown(merged)]
+    for source in (defaults, read_toml(config) if config else None, from_environment, overrides):
+        merge(merged, source or {})
+    problems += drop_unknown(merged, keys)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -266,14 +252,14 @@ def load(
     return settings
 
 
-def known_keys() -> dict[str, FieldInfo]:
+def known_keys() -> list[str]:
     """Every settable key by its dotted name, in the order of the classes above."""
-    keys: dict[str, FieldInfo] = {}
+    keys: list[str] = []
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            keys |= {f"{name}.{inner}": info for inner, info in field.annotation.model_fields.items()}
+            keys += [f"{name}.{inner}" for inner in field.annotation.model_fields]
         elif field.annotation is not Process:
-            keys[name] = field
+            keys.append(name)
     return keys
 
 
@@ -281,73 +267,12 @@ def _cross_problems(settings: Settings, *, serving: bool) -> list[str]:
     """What is wrong between keys that are each right."""
     problems: list[str] = []
     if settings.redis.url and not settings.auth.secret:
-        problems.append(
-            "auth.secret: required when redis.url is set, so that every process signs with one key"
-        )
-    if not serving:
-        return problems
-    if settings.payments.gateway == "test" and not settings.payments.test_mode:
+        problems.append("auth.secret: required when redis.url is set, or no two processes sign with one key")
+    if serving and settings.payments.gateway == "test" and not settings.payments.test_mode:
         problems.append("payments.test_mode: must be true when payments.gateway is 'test' (no money moves)")
-    if len(os.fsencode(settings.media_socket(99).absolute())) > UNIX_PATH_MAX_BYTES:
-        problems.append(
-            f"{'run_dir' if settings.run_dir else 'data_dir'}: path too long for a unix socket in it"
-        )
+    if settings.run_dir and len(os.fsencode(settings.media_socket(99).absolute())) > UNIX_PATH_MAX_BYTES:
+        problems.append(f"run_dir: too long for the path of a unix socket ({UNIX_PATH_MAX_BYTES} bytes)")
     return problems
-
-
-def _read_toml(config: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SettingsError([f"{config}: {reason}"]) from None
-
-
-def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """The nested settings in the environment; names of unknown variables are added to `problems`."""
-    keys = known_keys()
-    found: dict[str, Any] = {}
-    for variable, value in sorted(environ.items()):
-        if not variable.startswith(ENV_PREFIX) or SERVICE_LINK.fullmatch(f"{variable}={value}"):
-            continue
-        key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
-        if key not in keys:
-            problems.append(f"{variable}: unknown setting{_hint(key)}")
-            continue
-        *sections, name = key.split(".")
-        _merge(found, {sections[0]: {name: value}} if sections else {name: value})
-    return found
-
-
-def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
-    for key, value in other.items():
-        old = into.get(key)
-        if isinstance(old, dict) and isinstance(value, Mapping):
-            _merge(cast("dict[str, Any]", old), cast("Mapping[str, Any]", value))
-        else:
-            into[key] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
-
-
-def _drop_unknown(tree: dict[str, Any]) -> list[str]:
-    """Take the keys that are no settings out of `tree` and return their dotted names."""
-    keys = known_keys()
-    sections = {key.split(".")[0] for key in keys if "." in key}
-    unknown: list[str] = []
-    for name, value in list(tree.items()):
-        if name in sections and isinstance(value, dict):
-            inner = cast("dict[str, Any]", value)
-            for key in [key for key in inner if f"{name}.{key}" not in keys]:
-                del inner[key]
-                unknown.append(f"{name}.{key}")
-        elif name not in sections and name not in keys:
-            del tree[name]
-            unknown.append(name)
-    return unknown
-
-
-def _hint(key: str) -> str:
-    close = difflib.get_close_matches(key, list(known_keys()), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _line(detail: ErrorDetails) -> str:
