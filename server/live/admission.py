@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from server.live.crowd import Crowd, keep
-from server.live.frames import text_frame
+from server.live.crowd import Crowd
+from server.live.frames import keep, text_frame
 from server.live.history import Kept
-from server.live.limits import CATCH_UP_ENTRIES_MAX, tick_interval_ms, told_to_pages
+from server.live.limits import CATCH_UP_ENTRIES_MAX, Rates, tick_interval_ms, told_to_pages
 from server.live.projection import project
 from server.live.protocol import Update, encode
 from server.live.roles import Action, permits
@@ -64,8 +64,10 @@ class Admission:
         read_snapshot: ReadSnapshot,
         read_entries: ReadEntries,
         now_ms: Callable[[], int],
+        rates: Rates,
     ) -> None:
         self._crowd = crowd
+        self._limits = told_to_pages(rates)
         self._read_snapshot = read_snapshot
         self._read_entries = read_entries
         self._now_ms = now_ms
@@ -250,7 +252,7 @@ class Admission:
             name=holder.name or None,
             may=[action.value for action in VISITOR_ACTIONS if holder.pid and permits(action, roles)],
             tick_ms=tick_interval_ms(len(self._crowd.viewers)),
-            limits=told_to_pages(),
+            limits=self._limits,
             server_ms=self._now_ms(),
             resumed=resumed,
         )

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from server.live.limits import CHAT_LINES_BURST, CHAT_LINES_PER_S, CHAT_TEXT_CHARS_MAX, KeyedBuckets
+from server.live.limits import CHAT_TEXT_CHARS_MAX, KeyedBuckets, Rates
 from server.live.protocol import clean_text, is_only_emotes
 from server.live.viewers import Pass, display_name
 from server.store.outcome import Refused, StoreError
@@ -44,9 +44,9 @@ class Chat:
     connections.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, rates: Rates) -> None:
         self._store = store
-        self._lines = KeyedBuckets(CHAT_LINES_PER_S, CHAT_LINES_BURST)
+        self._lines = KeyedBuckets(rates.chat_per_s, rates.chat_burst)
 
     async def say(
         self, holder: Pass, roles: frozenset[str], text: str, *, now: float, exempt: bool

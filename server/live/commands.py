@@ -11,7 +11,7 @@ from typing import Final
 
 from server.live.chat import Chat, NotSaid
 from server.live.crowd import Crowd
-from server.live.limits import REACTIONS_BURST, REACTIONS_PER_S, KeyedBuckets
+from server.live.limits import KeyedBuckets, Rates
 from server.live.protocol import Command, Ping, React, Report, Say
 from server.live.roles import Action, permits
 from server.live.updates import Failure, Pong
@@ -31,13 +31,19 @@ class Commands:
     """
 
     def __init__(
-        self, chat: Chat, *, now_ms: Callable[[], int], now: Callable[[], float], on_report: OnReport
+        self,
+        chat: Chat,
+        rates: Rates,
+        *,
+        now_ms: Callable[[], int],
+        now: Callable[[], float],
+        on_report: OnReport,
     ) -> None:
         self._chat = chat
         self._now_ms = now_ms
         self._now = now
         self._on_report = on_report
-        self._reactions = KeyedBuckets(REACTIONS_PER_S, REACTIONS_BURST)
+        self._reactions = KeyedBuckets(rates.reactions_per_s, rates.reactions_burst)
         self._saying: dict[Viewer, asyncio.Task[None]] = {}
 
     def handle(self, crowd: Crowd, viewer: Viewer, command: Command) -> None:
@@ -64,7 +70,9 @@ class Commands:
         if not permits(Action.REACT, viewer.roles):
             self.refuse(crowd, viewer, "forbidden", "Watching only")
             return
-        wait_s = self._reactions.take(viewer.holder.pid, self._now(), command.n)
+        wait_s = 0.0
+        if not viewer.exempt:
+            wait_s = self._reactions.take(viewer.holder.pid, self._now(), command.n)
         if wait_s > 0:
             self.refuse(
                 crowd, viewer, "rate_limited", "Too many reactions", retry_after_ms=int(wait_s * 1_000) + 1
@@ -82,7 +90,7 @@ class Commands:
 
     async def _say_it(self, crowd: Crowd, viewer: Viewer, command: Say) -> None:
         try:
-            exempt = permits(Action.MODERATE_CHAT, viewer.roles)
+            exempt = viewer.exempt or permits(Action.MODERATE_CHAT, viewer.roles)
             said = await self._chat.say(
                 viewer.holder, viewer.roles, command.text, now=self._now(), exempt=exempt
             )

@@ -13,7 +13,7 @@ import msgspec
 
 from server.live.chat_feed import ChatFeed, ChatLine
 from server.live.crowd_counts import Headcount, Tally, decode_counts
-from server.live.frames import text_frame
+from server.live.frames import keep, text_frame
 from server.live.history import History, Kept
 from server.live.lanes import Lane, Lanes, Seat
 from server.live.limits import URGENT_BACKLOG_MAX
@@ -49,6 +49,7 @@ class Crowd:
         self.clock: Clock | None = None
         self._now_ms = now_ms
         self._owner, self._guests = "", ""
+        self._banned: set[str] = set()
         self._displays: dict[str, str] = {}
         self._seats: dict[Seat, None] = {}
         self._staff_seats: dict[Seat, None] = {}
@@ -109,6 +110,7 @@ class Crowd:
         self.epoch = epoch
         self.history.start(head, public_head)
         self.stock = StockBoard()
+        self._banned.clear()
 
     def preload(self, entries: Iterable[Entry]) -> None:
         """Take entries that lie before the live ones, so that returning viewers find them."""
@@ -123,8 +125,7 @@ class Crowd:
             told = project(entry, self.epoch, self.show)
             kept = self._keep(told, entry)
             if kept is not None:
-                if told.banned_pid:
-                    self._banish(told.banned_pid, kept)
+                self._note_ban(told, kept)
                 self._broadcast(kept)
             elif told.public is not None:
                 return False
@@ -155,6 +156,17 @@ class Crowd:
         whole.update((viewer.seat, None) for viewer in self.of_pid(kept.target) if viewer.seat is not None)
         self.lanes.push(Lane.URGENT, kept.frame, [seat for seat in self._seats if seat not in whole])
         self.lanes.push(Lane.URGENT, kept.full, whole)
+
+    def has_banned(self, pid: str) -> bool:
+        """Was `pid` banned since this worker follows the show?"""
+        return pid in self._banned
+
+    def _note_ban(self, told: Told, kept: Kept) -> None:
+        if told.banned_pid:
+            self._banned.add(told.banned_pid)
+            self._banish(told.banned_pid, kept)
+        elif told.target and told.unbans:
+            self._banned.discard(told.target)
 
     def _banish(self, pid: str, kept: Kept) -> None:
         """Close all connections of one person; the reason goes ahead of the close, past whatever is
@@ -284,9 +296,3 @@ def _write_all(viewers: Iterable[Viewer], frame: bytes) -> None:
     for viewer in viewers:
         if viewer.seat is not None:
             viewer.seat.write(frame)
-
-
-def keep(told: Told, public: bytes) -> Kept:
-    """A public entry with its frames made."""
-    full = text_frame(told.full) if told.full is not None else None
-    return Kept(told.seq, told.prev, text_frame(public), full, told.target)

@@ -17,6 +17,7 @@ from server.live.hub import Hub
 from server.live.limits import QUERY_CHARS_MAX
 from server.live.protocol import TICKET_PREFIX
 from server.live.showing import Showing
+from server.live.socket_cap import SocketCap
 from server.live.tickets import Claims, Tickets
 from server.live.viewers import Pass, Resume
 from server.log import reader
@@ -49,7 +50,11 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Door:
-    """One per process. `is_revoked` tells whether the bearer token behind a ticket was taken back since."""
+    """One per process.
+
+    `is_revoked` tells whether the bearer token behind a ticket was taken back since; `cap` bounds
+    connections.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Door:
         allowed_origins: Iterable[str],
         now_ms: Callable[[], int],
         is_revoked: Callable[[str], bool],
+        cap: SocketCap | None = None,
     ) -> None:
         self._hub = hub
         self._tickets = tickets
@@ -67,6 +73,7 @@ class Door:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins if origin)
         self._now_ms = now_ms
         self._is_revoked = is_revoked
+        self.cap = cap or SocketCap()
 
     def check(self, request: Request) -> Wish | Denied:
         """Judge what needs no store: path, Origin, the ticket's signature, show and expiry."""

@@ -14,6 +14,7 @@ from prometheus_client import Gauge
 
 from server.live.chat import Chat
 from server.live.commands import Commands, OnReport
+from server.live.limits import Rates
 from server.live.protocol import Report
 from server.live.showing import CLOSE_AUTH, Showing
 from server.live.updates import Drain
@@ -38,13 +39,22 @@ class Hub:
     """See the module. `now_ms` is server time; `worker` tells this process from the others of the fleet."""
 
     def __init__(
-        self, store: Store, *, now_ms: Callable[[], int], worker: str, on_report: OnReport = _no_report
+        self,
+        store: Store,
+        *,
+        now_ms: Callable[[], int],
+        worker: str,
+        on_report: OnReport = _no_report,
+        rates: Rates | None = None,
     ) -> None:
         self.draining = False
         self._store = store
         self._now_ms = now_ms
         self._worker = worker
-        self._commands = Commands(Chat(store), now_ms=now_ms, now=time.monotonic, on_report=on_report)
+        self._rates = rates or Rates()
+        self._commands = Commands(
+            Chat(store, self._rates), self._rates, now_ms=now_ms, now=time.monotonic, on_report=on_report
+        )
         self._follower: Follower | None = None
         self._shows: dict[str, Showing] = {}
         self._opening: dict[str, asyncio.Task[Showing | None]] = {}
@@ -146,7 +156,13 @@ class Hub:
     async def _open(self, show: str) -> Showing | None:
         assert self._follower is not None, "start() first"  # noqa: S101
         showing = Showing(
-            show, self._store, self._follower, self._commands, worker=self._worker, now_ms=self._now_ms
+            show,
+            self._store,
+            self._follower,
+            self._commands,
+            worker=self._worker,
+            now_ms=self._now_ms,
+            rates=self._rates,
         )
         self._shows[show] = showing  # before it is open: what the feed brings meanwhile is kept
         opened = False

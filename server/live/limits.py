@@ -4,7 +4,7 @@ Pure: the caller brings the time. The numbers that a page must know are told in 
 """
 
 from collections import OrderedDict
-from typing import Final
+from typing import Final, NamedTuple
 
 # What one viewer may send.
 FRAME_BYTES_MAX: Final = 4096
@@ -19,10 +19,6 @@ TICKET_CHARS_MAX: Final = 1024
 # How often. A page that keeps to its own throttles never meets these.
 FRAMES_PER_S: Final = 10.0  # every frame counts, pings of the protocol too
 FRAMES_BURST: Final = 40
-CHAT_LINES_PER_S: Final = 0.5
-CHAT_LINES_BURST: Final = 5
-REACTIONS_PER_S: Final = 10.0
-REACTIONS_BURST: Final = 40
 BAD_FRAMES_PER_S: Final = 0.2  # not JSON, unknown type: a broken page stumbles, an attacker insists
 BAD_FRAMES_BURST: Final = 10
 PIDS_TRACKED_MAX: Final = 20_000
@@ -54,20 +50,29 @@ WRITE_BUFFER_HIGH_BYTES: Final = 64 * 1024
 WRITE_BUFFER_LOW_BYTES: Final = 16 * 1024
 
 
+class Rates(NamedTuple):
+    """What one person may say in a show; the settings may choose otherwise. Bursts are counts."""
+
+    chat_per_s: float = 0.5
+    chat_burst: int = 5
+    reactions_per_s: float = 20.0
+    reactions_burst: int = 40
+
+
 def tick_interval_ms(viewers: int) -> int:
     """Time between ticks for so many viewers of one show on this worker: a quarter of a core at the most."""
     cost_ms = viewers * DELIVERY_US / 1_000
     return int(min(max(cost_ms / TICK_CORE_SHARE, TICK_MS_MIN), TICK_MS_MAX))
 
 
-def told_to_pages() -> dict[str, int]:
+def told_to_pages(rates: Rates) -> dict[str, int]:
     """The limits that `hello` carries."""
     return {
         "frame_bytes": FRAME_BYTES_MAX,
         "chat_chars": CHAT_TEXT_CHARS_MAX,
-        "chat_lines_per_minute": int(CHAT_LINES_PER_S * 60),
+        "chat_lines_per_minute": int(rates.chat_per_s * 60),
         "reactions_per_command": REACTIONS_PER_COMMAND_MAX,
-        "reactions_per_second": int(REACTIONS_PER_S),
+        "reactions_per_second": int(rates.reactions_per_s),
     }
 
 

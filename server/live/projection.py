@@ -38,6 +38,7 @@ class Told(msgspec.Struct, frozen=True):
     stock: tuple[Level, ...] = ()
     deleted_messages: frozenset[str] = frozenset()
     banned_pid: str = ""
+    unbans: bool = False
 
 
 def project(entry: Entry, epoch: str, show: str) -> Told:
@@ -72,6 +73,7 @@ def _public(entry: Entry, epoch: str, show: str, stock: tuple[Level, ...]) -> To
         if action == _CHAT_DELETE
         else frozenset(),
         banned_pid=target if action == "ban" else "",
+        unbans=action == "unban",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from server.live.admission import Admission
 from server.live.commands import Commands
-from server.live.crowd import Crowd
+from server.live.crowd import CLOSE_BANNED, Crowd
 from server.live.crowd_counts import WorkerCounts, encode_counts
 from server.live.lanes import Lanes
 from server.live.limits import (
@@ -18,6 +18,7 @@ from server.live.limits import (
     CHAT_RECENT_LINES,
     HEADCOUNT_INTERVAL_MS,
     STUCK_S,
+    Rates,
     tick_interval_ms,
 )
 from server.live.protocol import Decoded, Rejected
@@ -55,6 +56,7 @@ class Showing:
         *,
         worker: str,
         now_ms: Callable[[], int],
+        rates: Rates,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.crowd = Crowd(show, Lanes(self._loop.call_soon), now_ms)
@@ -70,6 +72,7 @@ class Showing:
             read_snapshot=lambda: reader.snapshot(store, show),
             read_entries=lambda after_seq: reader.entries(store, show, after_seq),
             now_ms=now_ms,
+            rates=rates,
         )
         self._opened = False
         self._early: list[Entry] = []
@@ -125,6 +128,8 @@ class Showing:
         """A connection has been upgraded."""
         self.idle_since = None
         self.crowd.add(viewer)
+        if self.crowd.has_banned(viewer.holder.pid):  # since the door looked
+            viewer.close(CLOSE_BANNED, "banned")
         self._admission.arrive(viewer)
 
     def leave(self, viewer: Viewer) -> None:

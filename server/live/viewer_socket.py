@@ -6,47 +6,31 @@ permessage-deflate is never negotiated: it halves what one core can deliver.
 """
 
 import asyncio
-import contextlib
-import logging
+import socket
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from websockets.exceptions import InvalidState
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from server.live.door import Admitted, Denied, Door, Wish
+from server.live.inbound import QUIET, Heard, Inbound, Left, MustClose, TooMany
 from server.live.lanes import Seat, Sink, nowhere
-from server.live.limits import (
-    BAD_FRAMES_BURST,
-    BAD_FRAMES_PER_S,
-    FRAME_BYTES_MAX,
-    FRAMES_BURST,
-    FRAMES_PER_S,
-    WRITE_BUFFER_HIGH_BYTES,
-    WRITE_BUFFER_LOW_BYTES,
-    TokenBucket,
-)
-from server.live.protocol import SUBPROTOCOL, Rejected, decode_command
+from server.live.limits import FRAME_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from server.live.protocol import SUBPROTOCOL, Decoded, Rejected
 from server.live.showing import Showing
 from server.live.viewers import Pass, Resume
 from server.telemetry import counter, start_task
 
-CLOSE_NOT_TEXT: Final = 1003
-CLOSE_NOT_UTF8: Final = 1007
 CLOSE_RESTART: Final = 1012
-CLOSE_RATE: Final = 4009
+SILENT_MS: Final = 20_000  # a phone that changes networks takes some seconds
 LINGER_S: Final = 1.0  # for the peer to answer a close; then the connection is cut
 
 HANDSHAKES = counter("ws_handshakes", "Requests for a viewer WebSocket", ["status"])
 UPGRADED = HANDSHAKES.labels(status=101)
 CLOSES = counter("ws_closes", "Viewer connections that the server closed", ["code"])
 _NOBODY: Final = Pass(show="")
-_quiet = logging.getLogger("server.live.viewer_socket.framing")
-_quiet.setLevel(logging.WARNING)  # websockets says per-connection things at info
 
 
 class ViewerSocket(asyncio.Protocol):
@@ -55,19 +39,18 @@ class ViewerSocket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_bad",
+        "_address",
         "_connections",
         "_door",
-        "_fragments",
-        "_frames",
-        "_framing",
         "_handshake",
         "_head",
+        "_inbound",
         "_loop",
         "_opening",
         "_showing",
         "_transport",
         "closing",
+        "exempt",
         "greeted",
         "holder",
         "resume",
@@ -85,17 +68,15 @@ class ViewerSocket(asyncio.Protocol):
         self._handshake: ServerProtocol | None = None
         self._opening: asyncio.Task[None] | None = None
         self._showing: Showing | None = None
-        self._framing: Protocol | None = None
-        self._fragments: list[bytes] | None = None
+        self._inbound: Inbound | None = None
         self._head = b""
-        self._frames: TokenBucket | None = None
-        self._bad: TokenBucket | None = None
         self.holder = _NOBODY
         self.roles: frozenset[str] = frozenset()
         self.resume: Resume | None = None
         self.seat: Seat | None = None
         self.sink: Sink = nowhere
-        self.greeted = self.write_paused = self.closing = False
+        self._address: str | None = None
+        self.greeted = self.write_paused = self.closing = self.exempt = False
 
     # What the transport calls
 
@@ -109,6 +90,8 @@ class ViewerSocket(asyncio.Protocol):
         self.closing = True
         self.sink = nowhere
         self._connections.discard(self)
+        if self._address is not None:
+            self._door.cap.give_back(self._address)
         if self._opening is not None:
             self._opening.cancel()
         if self._showing is not None:
@@ -160,10 +143,9 @@ class ViewerSocket(asyncio.Protocol):
         self.closing = True
         CLOSES.labels(code=code).inc()
         self._showing.leave(self)
-        framing = self._parser()
-        with contextlib.suppress(InvalidState):  # the peer's own close has just been answered
-            framing.send_close(code, reason)
-        self._send(framing)
+        inbound = self._listen()
+        inbound.close(code, reason)
+        self._send(inbound)
         self._hang_up_later()
 
     def abort(self) -> None:
@@ -177,13 +159,13 @@ class ViewerSocket(asyncio.Protocol):
     def _shake_hands(self, data: bytes) -> None:
         if self._handshake is None:
             self._handshake = ServerProtocol(
-                subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=FRAME_BYTES_MAX, logger=_quiet
+                subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=FRAME_BYTES_MAX, logger=QUIET
             )
         handshake = self._handshake
         handshake.receive_data(data)
         for event in handshake.events_received():
             if isinstance(event, Request):
-                wish = self._door.check(event)
+                wish = self._door.check(event) if self._has_room(event) else Denied(503, "full")
                 if isinstance(wish, Denied):
                     self._deny(wish)
                 else:
@@ -191,6 +173,16 @@ class ViewerSocket(asyncio.Protocol):
                 return
         if handshake.handshake_exc is not None:
             self._deny(Denied(400, "not a WebSocket request"))
+
+    def _has_room(self, request: Request) -> bool:
+        cap = self._door.cap
+        client = self._transport.get_extra_info("peername") if self._transport is not None else None
+        forwarded = ",".join(request.headers.get_all("X-Forwarded-For")) or None
+        address = cap.address_of(client or None, forwarded)  # '' for a unix socket's peer
+        if not cap.take(address):
+            return False
+        self._address, self.exempt = address, cap.exempts(address)
+        return True
 
     async def _open(self, request: Request, wish: Wish) -> None:
         admitted = await self._door.admit(wish)
@@ -216,90 +208,59 @@ class ViewerSocket(asyncio.Protocol):
     def _enter(self, admitted: Admitted, resume: Resume | None) -> None:
         self.holder, self.roles, self.resume = admitted.holder, admitted.roles, resume
         self._showing = admitted.showing
+        _notice_silence(self._transport)
         self._showing.enter(self)
 
     def _deny(self, denied: Denied) -> None:
         HANDSHAKES.labels(status=denied.status).inc()
-        handshake, self._handshake = self._handshake or ServerProtocol(logger=_quiet), None
+        handshake, self._handshake = self._handshake or ServerProtocol(logger=QUIET), None
         handshake.send_response(handshake.reject(HTTPStatus(denied.status), denied.reason + "\n"))
         self.write(b"".join(handshake.data_to_send()))
         self._end()
 
     # Frames
 
-    def _parser(self) -> Protocol:
-        """Made when the viewer first speaks: most never do."""
-        if self._framing is None:
-            self._framing = Protocol(Side.SERVER, state=State.OPEN, max_size=FRAME_BYTES_MAX, logger=_quiet)
-        return self._framing
-
     def _feed(self, data: bytes) -> None:
-        framing = self._parser()
-        framing.receive_data(data)
-        for event in framing.events_received():
-            if not self.closing:
-                self._on_frame(cast("Frame", event))
-        self._send(framing)
-        if framing.parser_exc is not None and not self.closing:  # too long, or no WebSocket frames at all
-            self._failed(framing)
+        inbound = self._listen()
+        for heard in inbound.feed(data, self._loop.time()):
+            if self.closing:
+                break
+            self._on_heard(heard)
+        self._send(inbound)
+        if inbound.failed is not None and not self.closing:  # too long, or no WebSocket frames at all
+            self._failed(inbound.failed)
 
-    def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            self._leave()
-            return
-        if self._frames is None:
-            self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
-        wait_s = self._frames.take(self._loop.time())
-        if wait_s > 0:
-            self._misbehaved()
-            if not self.closing and self._showing is not None:
-                self._showing.refuse_rate(self, wait_s)
-            return
-        if frame.opcode is Opcode.BINARY:
-            self.close(CLOSE_NOT_TEXT, "text only")
-        elif frame.opcode in (Opcode.TEXT, Opcode.CONT):
-            self._on_text(frame)
+    def _listen(self) -> Inbound:
+        if self._inbound is None:
+            self._inbound = Inbound()
+        return self._inbound
 
-    def _on_text(self, frame: Frame) -> None:
-        """Join fragments (RFC 6455 §5.4); the parser bounds the whole message to FRAME_BYTES_MAX."""
-        data = bytes(frame.data)
-        if not frame.fin or self._fragments is not None:
-            self._fragments = [*(self._fragments or []), data]
-            if not frame.fin:
-                return
-            data, self._fragments = b"".join(self._fragments), None
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            self.close(CLOSE_NOT_UTF8, "not UTF-8")
-            return
-        said = decode_command(data)
-        if isinstance(said, Rejected):
-            self._misbehaved()
-        if self._showing is not None and not self.closing:
-            self._showing.heard(self, said)
+    def _on_heard(self, heard: Heard) -> None:
+        match heard:
+            case Left():
+                self._leave()
+            case MustClose(code, reason):
+                self.close(code, reason)
+            case TooMany(wait_s):
+                if self._showing is not None:
+                    self._showing.refuse_rate(self, wait_s)
+            case Decoded() | Rejected():
+                if self._showing is not None:
+                    self._showing.heard(self, heard)
 
-    def _misbehaved(self) -> None:
-        """Nonsense now and then is answered; who insists is sent away."""
-        if self._bad is None:
-            self._bad = TokenBucket(BAD_FRAMES_PER_S, BAD_FRAMES_BURST)
-        if self._bad.take(self._loop.time()) > 0:
-            self.close(CLOSE_RATE, "too many bad frames")
+    def _send(self, inbound: Inbound) -> None:
+        data, is_over = inbound.to_send()
+        self.write(data)
+        if is_over and inbound.failed is None:  # both sides have closed
+            self._end()
 
     # The end
 
-    def _send(self, framing: Protocol) -> None:
-        for data in framing.data_to_send():
-            if data:
-                self.write(data)
-            elif framing.parser_exc is None:  # both sides have closed
-                self._end()
-
-    def _failed(self, framing: Protocol) -> None:
-        """The parser has sent its close frame; the rest of what the peer sends is thrown away for a moment,
-        because closing with unread data would reset the connection and take that close frame with it.
+    def _failed(self, code: int) -> None:
+        """The close frame is on its way. The rest of what the peer sends is thrown away for a moment:
+        closing with unread data would reset the connection and take that frame with it.
         """
-        CLOSES.labels(code=framing.close_sent.code if framing.close_sent else 1006).inc()
+        CLOSES.labels(code=code).inc()
         self._leave()
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
@@ -317,6 +278,15 @@ class ViewerSocket(asyncio.Protocol):
         self.closing = True
         if self._transport is not None:
             self._transport.close()
+
+
+def _notice_silence(transport: asyncio.Transport | None) -> None:
+    """Let the kernel end a connection whose peer acknowledges nothing for SILENT_MS (RFC 5482). Ticks are
+    written at least once a second, so no pings of our own are needed.
+    """
+    bare = transport.get_extra_info("socket") if transport is not None else None
+    if bare is not None and bare.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+        bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_MS)
 
 
 def viewer_socket_class(door: Door) -> type[asyncio.Protocol]:

@@ -44,6 +44,7 @@ class Viewer(Protocol):
     greeted: bool
     write_paused: bool
     closing: bool
+    exempt: bool
     sink: Sink
     """What a seat writes to: the transport's own `write`. RuntimeError when it has just died."""
 

@@ -21,7 +21,7 @@ from server.live import history, lanes
 from server.live.admission import Admission
 from server.live.crowd import Crowd
 from server.live.lanes import Lanes, Seat, Sink
-from server.live.limits import URGENT_BACKLOG_MAX
+from server.live.limits import URGENT_BACKLOG_MAX, Rates
 from server.live.viewers import Pass, Resume
 from server.log.entries import Entry, decode
 from server.log.state import ShowSnapshot
@@ -79,7 +79,7 @@ class SimulatedViewer:
         self.roles = roles
         self.seat: Seat | None = None
         self.resume = resume
-        self.greeted = self.write_paused = self.closing = False
+        self.greeted = self.write_paused = self.closing = self.exempt = False
         self.buffer: deque[bytes] = deque()
         self.high_bytes = high_bytes
         self.on_pause: Callable[[SimulatedViewer], None] | None = None
@@ -160,7 +160,11 @@ class World:
         self.now_ms = 10_000
         self.crowd = Crowd(SHOW, Lanes(self.scheduled.append), lambda: self.now_ms)
         self.admission = Admission(
-            self.crowd, read_snapshot=self._snapshot, read_entries=self._entries, now_ms=lambda: self.now_ms
+            self.crowd,
+            read_snapshot=self._snapshot,
+            read_entries=self._entries,
+            now_ms=lambda: self.now_ms,
+            rates=Rates(),
         )
         self.crowd.start(self.log.epoch, 0, 0)
         self.gone: list[tuple[str, int]] = []

@@ -18,6 +18,7 @@ from websockets.typing import Origin, Subprotocol
 from server.live.door import Door
 from server.live.hub import Hub
 from server.live.protocol import Report
+from server.live.socket_cap import SocketCap
 from server.live.tickets import Tickets
 from server.live.viewer_socket import viewer_socket_class
 from server.log.follower import Follower
@@ -122,7 +123,7 @@ async def _no_app(scope: Any, receive: Any, send: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def live_server(
-    store: Store, *, port: int = 0, origins: tuple[str, ...] = ()
+    store: Store, *, port: int = 0, origins: tuple[str, ...] = (), cap: SocketCap | None = None
 ) -> AsyncGenerator[LiveServer]:
     """A whole live side on an ephemeral port."""
     reports: list[Any] = []
@@ -135,7 +136,15 @@ async def live_server(
     await follower.start()
     await hub.start(follower)
     tickets = Tickets(store, TICKET_SECRET)
-    door = Door(hub, tickets, store, allowed_origins=origins, now_ms=now_ms, is_revoked=lambda _jti: False)
+    door = Door(
+        hub,
+        tickets,
+        store,
+        allowed_origins=origins,
+        now_ms=now_ms,
+        is_revoked=lambda _jti: False,
+        cap=cap,
+    )
     config = uvicorn.Config(
         _no_app, ws=viewer_socket_class(door), port=port, lifespan="off", log_config=None, access_log=False
     )

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from support.kiln import BUYER, CREATOR, SHOW, moderate
-from support.live_server import LiveServer
+from support.live_server import LiveServer, live_server
 from websockets.exceptions import InvalidStatus
 
 from server.live.shows import Shows
+from server.live.socket_cap import SocketCap
 from server.store.store import Store
 
 
@@ -88,3 +89,17 @@ async def test_a_plain_request_gets_an_http_answer(server: LiveServer) -> None:
     )
     assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
     writer.close()
+
+
+async def test_a_full_server_says_so_before_the_upgrade(store: Store, shows: Shows) -> None:
+    cap = SocketCap(total_max=3, per_address_max=2)
+    async with live_server(store, cap=cap) as server:
+        async with server.viewer(SHOW) as one, server.viewer(SHOW) as two:
+            await one.until("snapshot")
+            await two.until("snapshot")
+            ticket = server.ticket(SHOW)
+            assert await status_of(server.socket(SHOW, ticket)) == 503
+        async with server.socket(SHOW, ticket) as three:  # the refusal has not used the ticket up
+            await three.recv()
+            assert cap.total == 1
+    assert cap.total == 0
