@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import signal
 import socket
@@ -82,6 +83,7 @@ class WebServer(uvicorn.Server):
 
 async def run_web(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StoreError when the store does not answer at the start."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns once for each strange client
     with contextlib.closing(listening_socket(settings)) as listener:
         async with web_worker(settings) as worker:
             log.info("web_worker_up", port=listener.getsockname()[1])

@@ -13,15 +13,17 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from server.errors import PROBLEM_TYPE, Problem
+from server.routes.answers import ENCODER
 from server.routes.body import JSON_LIMIT
 from server.routes.order_intake import show_of
 from server.routes.purchases import Given, Purchases, Reply, pick
+from server.telemetry import counter
 
 HEAD_LIMIT: Final = 32 * 1024  # a bearer is at most 4 KiB, a browser sends some 2 KiB beside it
 ARRIVAL_S: Final = 30.0  # within which a whole request must be here: 1 MiB of SDP over a bad mobile line
-TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-)
+
+BROKEN_OFF = counter("http_broken_off", "Connections ended because what came was no request", ["code"])
 
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
@@ -76,8 +78,19 @@ class WebProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
+                self._break_off(Problem("head_too_large"))
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, as every other refusal is answered."""
+        self._break_off(Problem("bad_request", msg))
+
+    def _break_off(self, problem: Problem) -> None:
+        BROKEN_OFF.labels(code=problem.code).inc()
+        body = ENCODER.encode(problem.body())
+        headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+        reply = Reply(problem.status, headers, body)
+        self.transport.write(_bytes(reply, self.server_state.default_headers, keep_alive=False))
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""

@@ -131,7 +131,9 @@ async def test_a_head_without_end_is_broken_off(line: Line) -> None:
     for _ in range(33):  # the last one passes 32 KiB
         line.writer.write(b"X-Filler: " + b"x" * 1000 + b"\r\n")
         await asyncio.sleep(0.001)
-    assert (await line.answer())[0] == 431
+    status, headers, body = await line.answer()
+    assert (status, headers["content-type"]) == (431, "application/problem+json")
+    assert json.loads(body)["code"] == "head_too_large"
     assert await line.closed()
 
 
@@ -142,5 +144,6 @@ async def test_a_body_after_a_small_head_is_not_counted_as_head(line: Line) -> N
 
 async def test_what_is_no_http_is_refused(line: Line) -> None:
     line.writer.write(b"\x16\x03\x01 hello\r\n\r\n")
-    assert (await line.answer())[0] == 400
+    status, _, body = await line.answer()
+    assert (status, json.loads(body)["code"]) == (400, "bad_request")
     assert await line.closed()
