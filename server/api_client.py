@@ -30,6 +30,11 @@ class Answer:
         return json.loads(self.body)
 
 
+def reachable_host(bound: str) -> str:
+    """The address to reach a server by that is bound to `bound` on this machine."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiClient:
     """Calls with a fresh token each, so that a long demo does not outlive one."""

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from server import telemetry, tokens
-from server.api_client import Answer, ApiClient, Unreachable
+from server.api_client import Answer, ApiClient, Unreachable, reachable_host
 from server.children import Command
 from server.settings import Settings, load
 from server.supervisor import StartError, Supervisor, run
-from server.synthetic import SUBJECT
+from server.synthetic import SUBJECT, look
 
 SHOW: Final = "demo"
 TITLE: Final = "Autumn kiln drop"
 READY_TIMEOUT_S: Final = 30.0
+VIDEO_TIMEOUT_S: Final = 10.0
 LINK_TTL_S: Final = 86_400  # a demo that is left open over night still works in the morning
 DEFAULTS: Final[dict[str, Any]] = {
     "http": {"host": "127.0.0.1"},
@@ -80,10 +81,12 @@ async def run_demo(port: int | None, data_dir: Path | None) -> int:
 
 async def _furnish(supervisor: Supervisor) -> None:
     settings = supervisor.settings
-    api = ApiClient("127.0.0.1", settings.http.port, lambda: _token(settings, SUBJECT, "creator", None, 60))
+    host = reachable_host(settings.http.host)
+    api = ApiClient(host, settings.http.port, lambda: _token(settings, SUBJECT, "creator", None, 60))
     await _wait_ready(api)
     show = await asyncio.to_thread(open_show, api)
     supervisor.add("creator", Command(("server.synthetic", show), settings))
+    await _wait_video(api, show)
     _print_links(settings, show)
 
 
@@ -101,6 +104,15 @@ async def _wait_ready(api: ApiClient) -> None:
             reason = answer.body.decode(errors="replace")
         await asyncio.sleep(0.05)
     raise StartError(f"not ready after {READY_TIMEOUT_S:.0f} s: {reason}")
+
+
+async def _wait_video(api: ApiClient, show: str) -> None:
+    """Until there is a picture behind the links, but not for ever: the first run encodes the clip."""
+    until = time.monotonic() + VIDEO_TIMEOUT_S
+    while time.monotonic() < until:
+        if (await look(api, show)).publication is not None:
+            return
+        await asyncio.sleep(0.1)
 
 
 def open_show(api: ApiClient) -> str:
@@ -163,7 +175,9 @@ def _token(settings: Settings, subject: str, role: str, show: str | None, ttl_s:
 
 
 def _print_links(settings: Settings, show: str) -> None:
-    base = settings.http.public_url or f"http://127.0.0.1:{settings.http.port}"
+    host = reachable_host(settings.http.host)
+    host = f"[{host}]" if ":" in host else host
+    base = settings.http.public_url or f"http://{host}:{settings.http.port}"
     creator = _token(settings, SUBJECT, "creator", show, LINK_TTL_S)
     moderator = _token(settings, "moderator", "moderator", show, LINK_TTL_S)
     print(

@@ -28,7 +28,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from server import clip, telemetry, tokens
-from server.api_client import ApiClient, Unreachable
+from server.api_client import ApiClient, Unreachable, reachable_host
 from server.children import receive_settings
 from server.presence import Decision, Presence, Seen
 from server.settings import Settings
@@ -227,9 +227,8 @@ async def main(settings: Settings, show: str) -> None:
         )
 
     media = await asyncio.to_thread(clip.cached, cache_directories(settings))
-    creator = asyncio.create_task(
-        Creator(ApiClient("127.0.0.1", settings.http.port, token), show, media).run()
-    )
+    api = ApiClient(reachable_host(settings.http.host), settings.http.port, token)
+    creator = asyncio.create_task(Creator(api, show, media).run())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, creator.cancel)
     await asyncio.wait({creator})

@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Coroutine, MutableMapping, Sequence
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -57,11 +58,20 @@ def configure(role: str, level: str = "info", index: int = 0) -> None:
             ],
         )
     )
+    sys.excepthook = _log_crash
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends a process is a log line like any other, scrubbed like any other."""
+    if issubclass(kind, Exception):
+        get_logger(__name__).error("crashed", exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def scrub(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -84,3 +86,15 @@ async def test_a_task_that_fails_is_counted_and_ends_alone(capsys: pytest.Captur
     assert REGISTRY.get_sample_value("vendue_task_failures_total", labels) == before + 1
     (line,) = lines(capsys)
     assert (line["event"], line["task"]) == ("task_failed", "t")
+
+
+def test_what_ends_a_process_is_logged_like_everything_else() -> None:
+    program = (
+        "from server import telemetry\n"
+        "telemetry.configure('web')\n"
+        "raise ConnectionError('redis at 192.0.2.9:6379')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, json.loads(line)["event"]) == (1, "crashed")
+    assert "ConnectionError: redis at <address>:6379" in json.loads(line)["exception"]
