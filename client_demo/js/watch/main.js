@@ -229,7 +229,7 @@ const ACTIONS = {
 };
 for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => void ACTIONS[button.dataset.do]?.());
 
-const phone = matchMedia("(max-width:759px)");
+const phone = matchMedia("(max-width:759px),(max-height:480px)");
 /** On a phone everything lies over the video, which is always dark. */
 const theme = () => attr(document.documentElement, "data-theme", phone.matches ? "dark" : null);
 phone.addEventListener("change", theme);
