@@ -17,10 +17,12 @@ from server.commerce.sweeper import Sweeper
 from server.ids import new_id
 from server.live.door import Door
 from server.live.hub import Hub
+from server.live.limits import Rates
 from server.live.moderation import Moderation
 from server.live.revocations import Revocations
 from server.live.roles import role_table
 from server.live.shows import Shows
+from server.live.socket_cap import SocketCap
 from server.live.tickets import Tickets
 from server.live.viewer_socket import viewer_socket_class
 from server.log.clock import ServerClock
@@ -72,7 +74,9 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         clock = ServerClock(store)
         await clock.start()
         stack.push_async_callback(clock.close)
-        hub = Hub(store, now_ms=clock.now_ms, worker=new_id("w"))
+        limits = settings.limits
+        rates = Rates(limits.chat_per_s, limits.chat_burst, limits.reactions_per_s, limits.reactions_burst)
+        hub = Hub(store, now_ms=clock.now_ms, worker=new_id("w"), rates=rates)
         follower = Follower(store, hub)
         await follower.start()
         stack.push_async_callback(follower.close)
@@ -90,6 +94,12 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
             allowed_origins=(*settings.http.allowed_origins, settings.http.public_url),
             now_ms=clock.now_ms,
             is_revoked=services.revocations.is_revoked,
+            cap=SocketCap(
+                total_max=limits.sockets,
+                per_address_max=limits.sockets_per_address,
+                address_of=services.peers.address,
+                exempts=services.gate.exempts,
+            ),
         )
         purchases = Purchases(services)
         yield WebWorker(

@@ -12,7 +12,7 @@ from typing import Final
 from server.live.chat import Chat, NotSaid
 from server.live.crowd import Crowd
 from server.live.limits import KeyedBuckets, Rates
-from server.live.protocol import Command, Ping, React, Report, Say
+from server.live.protocol import Command, Measured, Ping, React, Report, Say
 from server.live.roles import Action, permits
 from server.live.updates import Failure, Pong
 from server.live.viewers import Viewer
@@ -22,7 +22,7 @@ CHATS_IN_FLIGHT_MAX: Final = 1_000
 COMMANDS = counter("ws_commands", "Commands from viewers", ["type"])
 REFUSED = counter("ws_commands_refused", "Commands that were refused", ["code"])
 
-OnReport = Callable[[str, str, Report], None]
+OnReport = Callable[[str, str, Measured], None]
 
 
 class Commands:
@@ -57,7 +57,7 @@ class Commands:
             case Say():
                 self._say(crowd, viewer, command)
             case Report():
-                self._on_report(crowd.show, viewer.holder.pid, command.clamped())
+                self._report(crowd, viewer, command.clamped())
 
     async def close(self) -> None:
         """End what is on its way."""
@@ -79,6 +79,13 @@ class Commands:
             )
             return
         crowd.taps.add(command.kind, command.n)
+
+    def _report(self, crowd: Crowd, viewer: Viewer, report: Measured) -> None:
+        """`freezes` counts from the start of the page's video; a smaller number is a new start."""
+        known = viewer.freezes_reported
+        crowd.freezes.add(report.freezes - (known if report.freezes >= known else 0), self._now_ms())
+        viewer.freezes_reported = report.freezes
+        self._on_report(crowd.show, viewer.holder.pid, report)
 
     def _say(self, crowd: Crowd, viewer: Viewer, command: Say) -> None:
         if not viewer.holder.pid or not permits(Action.CHAT, viewer.roles):

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from server.live.chat_feed import ChatFeed, ChatLine
-from server.live.crowd_counts import Headcount, Tally, decode_counts
+from server.live.crowd_counts import Headcount, LastMinute, Tally, decode_counts
 from server.live.frames import keep, text_frame
 from server.live.history import History, Kept
 from server.live.lanes import Lane, Lanes, Seat
@@ -45,6 +45,7 @@ class Crowd:
         self.headcount = Headcount()
         self.taps = Tally()
         self.reactions = Tally()
+        self.freezes = LastMinute()
         self.viewers: set[Viewer] = set()
         self.clock: Clock | None = None
         self._now_ms = now_ms

@@ -4,6 +4,7 @@ workers.
 Pure. There are no join or leave messages: with 10,000 viewers those alone would be the load.
 """
 
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -47,6 +48,30 @@ class Headcount:
         for worker in [name for name, (_, until_ms) in self._others.items() if until_ms <= now_ms]:
             del self._others[worker]
         return here + sum(viewers for viewers, _ in self._others.values())
+
+
+class LastMinute:
+    """A sum over the last sixty seconds, kept by the second."""
+
+    def __init__(self) -> None:
+        self._by_s: deque[tuple[int, int]] = deque()
+
+    def add(self, n: int, now_ms: int) -> None:
+        """Count `n` at this time; times never run back."""
+        now_s = now_ms // 1_000
+        if self._by_s and self._by_s[-1][0] == now_s:
+            n += self._by_s.pop()[1]
+        self._by_s.append((now_s, n))
+        self._forget(now_s)
+
+    def total(self, now_ms: int) -> int:
+        """What was counted in the last minute."""
+        self._forget(now_ms // 1_000)
+        return sum(n for _, n in self._by_s)
+
+    def _forget(self, now_s: int) -> None:
+        while self._by_s and self._by_s[0][0] <= now_s - 60:
+            self._by_s.popleft()
 
 
 class Tally:

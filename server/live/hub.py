@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 from server.live.chat import Chat
 from server.live.commands import Commands, OnReport
 from server.live.limits import Rates
-from server.live.protocol import Report
+from server.live.protocol import Measured
 from server.live.showing import CLOSE_AUTH, Showing
 from server.live.updates import Drain
 from server.log.entries import Entry
@@ -31,7 +31,7 @@ DRAIN_FLUSH_S: Final = 2.0
 VIEWERS: Final[Gauge] = gauge("ws_viewers", "Viewer connections of this worker")
 
 
-def _no_report(_show: str, _pid: str, _report: Report) -> None:
+def _no_report(_show: str, _pid: str, _report: Measured) -> None:
     """Without a taker reports are dropped."""
 
 
@@ -108,6 +108,13 @@ class Hub:
         """How many watch this show, over all workers; 0 when nobody does here."""
         showing = self._shows.get(show)
         return showing.crowd.count() if showing is not None else 0
+
+    def freezes_per_min(self, show: str) -> int:
+        """How often the video stood still for this worker's viewers in the last minute, as their pages
+        say.
+        """
+        showing = self._shows.get(show)
+        return showing.crowd.freezes.total(self._now_ms()) if showing is not None else 0
 
     # From the follower
 

@@ -54,17 +54,25 @@ class Ping(msgspec.Struct, frozen=True, tag="ping", tag_field="type"):
 class Report(msgspec.Struct, frozen=True, tag="report", tag_field="type"):
     """What a page measured about its video. Untrusted: `clamped` before any use."""
 
-    publication: Annotated[str, Meta(max_length=64)]
-    first_frame_ms: int | float = 0
+    publication: Annotated[str, Meta(max_length=64)] | None = None
+    first_frame_ms: int | float | None = None
     freezes: int | float = 0
 
-    def clamped(self) -> "Report":
+    def clamped(self) -> "Measured":
         """The same report inside the bounds that a real page could reach."""
-        return Report(
-            publication=self.publication,
-            first_frame_ms=int(min(max(self.first_frame_ms, 0), FIRST_FRAME_MS_MAX)),
-            freezes=int(min(max(self.freezes, 0), FREEZES_MAX)),
-        )
+        first_frame_ms = None
+        if self.first_frame_ms is not None:
+            first_frame_ms = int(min(max(self.first_frame_ms, 0), FIRST_FRAME_MS_MAX))
+        freezes = int(min(max(self.freezes, 0), FREEZES_MAX))
+        return Measured(self.publication or "", first_frame_ms, freezes)
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A report with its numbers in bounds; `freezes` since the page's video began."""
+
+    publication: str
+    first_frame_ms: int | None
+    freezes: int
 
 
 Command: TypeAlias = Say | React | Ping | Report

@@ -51,6 +51,7 @@ class ViewerSocket(asyncio.Protocol):
         "_transport",
         "closing",
         "exempt",
+        "freezes_reported",
         "greeted",
         "holder",
         "resume",
@@ -76,6 +77,7 @@ class ViewerSocket(asyncio.Protocol):
         self.seat: Seat | None = None
         self.sink: Sink = nowhere
         self._address: str | None = None
+        self.freezes_reported = 0
         self.greeted = self.write_paused = self.closing = self.exempt = False
 
     # What the transport calls

@@ -17,7 +17,7 @@ from websockets.typing import Origin, Subprotocol
 
 from server.live.door import Door
 from server.live.hub import Hub
-from server.live.protocol import Report
+from server.live.protocol import Measured
 from server.live.socket_cap import SocketCap
 from server.live.tickets import Tickets
 from server.live.viewer_socket import viewer_socket_class
@@ -128,7 +128,7 @@ async def live_server(
     """A whole live side on an ephemeral port."""
     reports: list[Any] = []
 
-    def on_report(show: str, pid: str, report: Report) -> None:
+    def on_report(show: str, pid: str, report: Measured) -> None:
         reports.append((show, pid, report))
 
     hub = Hub(store, now_ms=now_ms, worker=secrets.token_hex(4), on_report=on_report)

@@ -6,6 +6,7 @@ import pytest
 
 from server.live.protocol import (
     Decoded,
+    Measured,
     Ping,
     React,
     Rejected,
@@ -28,7 +29,7 @@ from server.live.protocol import (
         ('{"type":"react","kind":"fire","n":20}', React("fire", 20)),
         ('{"type":"ping"}', Ping(0)),
         ('{"type":"ping","t":1.5}', Ping(1.5)),
-        ('{"type":"report","publication":"p"}', Report("p", 0, 0)),
+        ('{"type":"report","publication":"p"}', Report("p", None, 0)),
     ],
 )
 def test_commands(text: str, command: object) -> None:
@@ -73,9 +74,10 @@ def test_refusals(text: bytes, code: str, cid: str) -> None:
 
 
 def test_reports_are_clamped() -> None:
-    assert Report("p", -1, 1e300).clamped() == Report("p", 0, 1000)
-    assert Report("p", 1e300, -5).clamped() == Report("p", 60_000, 0)
-    assert Report("p", 340.7, 2).clamped() == Report("p", 340, 2)
+    assert Report("p", -1, 1e300).clamped() == Measured("p", 0, 1000)
+    assert Report("p", 1e300, -5).clamped() == Measured("p", 60_000, 0)
+    assert Report("p", 340.7, 2).clamped() == Measured("p", 340, 2)
+    assert Report().clamped() == Measured("", None, 0)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from server.live.chat_feed import ChatFeed, ChatLine
-from server.live.crowd_counts import Headcount, Tally, WorkerCounts, decode_counts, encode_counts
+from server.live.crowd_counts import Headcount, LastMinute, Tally, WorkerCounts, decode_counts, encode_counts
 from server.live.history import History, Kept
 from server.live.limits import (
     CHAT_LINES_PENDING_MAX,
@@ -186,6 +186,16 @@ def test_a_tally_is_taken_once() -> None:
     tally.add("heart", 3)
     assert tally.take() == {"heart": 5}
     assert tally.take() == {}
+
+
+def test_the_last_minute() -> None:
+    minute = LastMinute()
+    minute.add(2, 1_000)
+    minute.add(3, 1_900)
+    minute.add(4, 30_000)
+    assert minute.total(60_900) == 9
+    assert minute.total(61_000) == 4
+    assert minute.total(90_000) == 0
 
 
 # Rates

@@ -107,6 +107,11 @@ async def test_reports_are_clamped_and_passed_on(server: LiveServer) -> None:
         await viewer.say(type="report", publication="pub", first_frame_ms=-5, freezes=10**9, extra=1)
         await viewer.say(type="ping")
         await viewer.until("pong")
-    ((show, pid, report),) = server.reports
+        assert server.hub.freezes_per_min(SHOW) == 1000
+        await viewer.say(type="report", publication="pub", freezes=1)  # the page's video began anew
+        await viewer.say(type="ping")
+        await viewer.until("pong")
+        assert server.hub.freezes_per_min(SHOW) == 1001
+    (show, pid, report), _ = server.reports
     assert (show, pid) == (SHOW, BUYER["pid"])
     assert (report.first_frame_ms, report.freezes) == (0, 1000)
