@@ -1,4 +1,4 @@
-"""FFmpeg's `whip` muxer (8.0 and newer). By default it offers `setup:passive`: the server is the DTLS client."""
+"""FFmpeg's `whip` muxer (8.0 and newer). It offers `setup:passive` by default: we are the DTLS client."""
 
 import datetime as dt
 import sys
