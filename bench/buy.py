@@ -1,6 +1,6 @@
 """Purchases over HTTP: how many a second one web worker takes, as a ratio to its own empty route.
 
-python bench/buy.py [--rounds 5] [--seconds 3] [--connections 64]
+python bench/buy.py [--rounds 5] [--seconds 3] [--connections 256]
 
 Every purchase is a real one: bearer, rate limits, decoding, one script, a log entry, `appendfsync always`; a
 new idempotency key each time, 500 buyers in turn. The empty route answers as many bytes to the same request,
@@ -244,7 +244,7 @@ async def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=256)
     parser.add_argument("--own-client", action="store_true", help="even where wrk is installed")
     parser.add_argument("--profile", help="write the server's cProfile to this file")
     parser.add_argument("--serve", nargs=2, metavar=("URL", "FD"), help=argparse.SUPPRESS)
