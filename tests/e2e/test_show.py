@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
-from support.browser import DESKTOP, PHONE, inbound_video
+from support.browser import DESKTOP, PHONE, SOON_S, frames_pass, inbound_video
 from support.demo import Demo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 WATCH_S = 4.0
 FRAMES_IN_WATCH = 80
-SOON_S = 15.0
 SOON_MS = SOON_S * 1000
 
 
@@ -27,14 +26,6 @@ async def person(browser: Browser, url: str, viewport: ViewportSize) -> AsyncGen
         yield page
     finally:
         await context.close()
-
-
-async def frames_pass(page: Page, frames: int) -> None:
-    """Waits until the page has decoded `frames` more frames than now."""
-    start = (await inbound_video(page))["frames"]
-    async with asyncio.timeout(SOON_S):
-        while (await inbound_video(page))["frames"] < start + frames:
-            await asyncio.sleep(0.1)
 
 
 async def watch_for_a_while(*pages: Page) -> None:

@@ -1,5 +1,6 @@
 """Headless Chromium with a fake camera, driven through Playwright, and what the e2e tests ask of a page."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ ARGS = [
 ]
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+
+SOON_S = 15.0  # how long a page may take for what should come at once, on a busy machine
 
 INBOUND_VIDEO = """async () => {
   const peers = window.vendue?.peers ?? [];
@@ -55,3 +58,11 @@ async def chromium() -> AsyncGenerator[Browser]:
 async def inbound_video(page: Page) -> dict[str, int]:
     """What the page's receiving peer connection has decoded so far: frames, freezes, width."""
     return await page.evaluate(INBOUND_VIDEO)
+
+
+async def frames_pass(page: Page, frames: int) -> None:
+    """Waits until the page has decoded `frames` more frames than now."""
+    start = (await inbound_video(page))["frames"]
+    async with asyncio.timeout(SOON_S):
+        while (await inbound_video(page))["frames"] < start + frames:
+            await asyncio.sleep(0.1)
