@@ -51,7 +51,7 @@ class MediaWorker:
         self._events = Events(self._state)
         hosts = config.public_ips or (_own_address(config.udp_host),)
         self._relay = Relay(config, self._udp, hosts, self._events.emit)
-        signalling = Signalling(config, self._relay, self._events, self._status)
+        signalling = Signalling(config, self._relay, self._events, self.status)
         self._server = _Server(
             uvicorn.Config(
                 signalling.app,
@@ -110,7 +110,8 @@ class MediaWorker:
     def _state(self) -> dict[str, object]:
         return {"type": "state", "shows": self._relay.publications()}
 
-    def _status(self) -> dict[str, object]:
+    def status(self) -> dict[str, object]:
+        """What GET /health tells: the ports and how many peers there are."""
         gauges = self._relay.gauges()
         return {"status": "ok", "worker": self._config.index, "udp_port": self.udp_port, **gauges}
 
