@@ -113,7 +113,10 @@ export const stockBar = () => h("div", { class: "stock" }, h("div", { class: "ba
 
 export function setStock(root, { left, held, sold }, words) {
   const [bar, label] = root.children;
-  (left == null ? [0, 0, 1] : [left, held, sold]).forEach((part, index) => css(bar.children[index], "flex-grow", part));
+  (left == null ? [0, 0, 1] : [left, held, sold]).forEach((part, index) => {
+    css(bar.children[index], "flex-grow", part);
+    show(bar.children[index], part > 0);
+  });
   attr(bar, "aria-label", words.spoken);
   text(label.firstElementChild, words.left);
   text(label.lastElementChild, words.rest);

@@ -7,7 +7,7 @@ import { Offline, Problem } from "./api.js";
 const CONNECT_TIMEOUT_MS = 10_000;
 /** ICE may recover by itself from a short gap. */
 const DISCONNECTED_MS = 2_500;
-/** A browser checks every 2.5 s that the other side is there, and takes ten to say that it is not. */
+/** Browsers check every 2.5 s that the other side is there. */
 const SILENT_MS = 4_000;
 const POLL_MS = 1_000;
 

@@ -116,8 +116,8 @@ export class Camera {
     const [audio] = this.stream?.getAudioTracks() ?? [];
     attr($("mic"), "aria-pressed", String(audio ? !audio.enabled : false));
     attr($("cam"), "aria-pressed", String(video ? !video.enabled : false));
-    const { height, frameRate } = video?.getSettings() ?? {};
-    text($("size"), height ? `${height}p · ${Math.round(frameRate ?? 0)}` : "");
+    const { width = 0, height = 0, frameRate } = video?.getSettings() ?? {};
+    text($("size"), height ? `${Math.min(width, height)}p · ${Math.round(frameRate ?? 0)}` : "");
     show($("size"), Boolean(height));
   }
 }

@@ -22,6 +22,7 @@ export function verdict(health, show, mine) {
   const { freezes_per_min = 0, count = 0 } = health.viewers ?? {};
   if (freezes_per_min > Math.max(1, count * FREEZE_SHARE)) return { tone: "bad", icon: "alert", verdict: "Some viewers freeze", advice: `${freezes_per_min.toFixed(1)} freezes a minute.` };
   if (publisher.loss > LOSS_BAD) return { tone: "warn", icon: "alert", verdict: "Your connection loses packets", advice: "Move closer to the router or use a cable." };
+  if (!count) return { tone: "good", icon: "eye", verdict: "You are live", advice: "Nobody is watching yet." };
   return { tone: "good", icon: "check", verdict: "Everyone sees you clearly", advice: mine === "onair" ? "Sent from this page" : "Sent from another device" };
 }
 
@@ -64,7 +65,7 @@ export class Health {
     this.figure("k-rate", publisher && (publisher.bitrate_bps / 1e6).toFixed(2), "Mb/s");
     this.figure("k-loss", publisher && (publisher.loss * 100).toFixed(1), "%");
     this.figure("k-rtt", publisher?.rtt_ms != null && Math.round(publisher.rtt_ms), "ms");
-    this.figure("k-picture", publisher && [layer?.height ? `${layer.height}p` : "", Math.round(publisher.fps) || ""].filter(Boolean).join(" · "), (publisher?.codec ?? "").replace("video/", ""));
+    this.figure("k-picture", publisher && [layer?.height ? `${Math.min(layer.width, layer.height)}p` : "", Math.round(publisher.fps) || ""].filter(Boolean).join(" · "), (publisher?.codec ?? "").replace("video/", ""));
     this.figure("k-key", publisher?.keyframe_interval_ms ? (publisher.keyframe_interval_ms / 1000).toFixed(1) : null, "s");
     this.figure("k-p50", viewers?.rtt_ms_p50 != null && Math.round(viewers.rtt_ms_p50), "ms");
     this.figure("k-freeze", viewers && (viewers.freezes_per_min ?? 0).toFixed(1), "a minute");
