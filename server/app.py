@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.types import ASGIApp
 
 from server.commerce.catalog import Catalog
@@ -27,6 +28,7 @@ from server.live.tickets import Tickets
 from server.live.viewer_socket import viewer_socket_class
 from server.log.clock import ServerClock
 from server.log.follower import Follower
+from server.log.sealer import Sealer
 from server.media_client import MediaWorker
 from server.media_link import MediaLink
 from server.routes.access import Authenticator, Gate
@@ -35,6 +37,7 @@ from server.routes.headers import Peers
 from server.routes.http_protocol import web_protocol_class
 from server.routes.purchases import Purchases
 from server.routes.services import Services
+from server.seal_key import public_pem, seal_key
 from server.settings import Settings
 from server.store.pids import Pids
 from server.store.store import Store
@@ -65,9 +68,10 @@ class WebWorker:
 async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
     """Open a web worker: its store, its parts and its background tasks; leaving closes them in reverse order.
 
-    `settings.redis.url` and `settings.auth.secret` must be set. Raises StoreError when the store does not
-    answer.
+    `settings.redis.url` and `settings.auth.secret` must be set. Raises SettingsError when there is no key for
+    seals, StoreError when the store does not answer.
     """
+    key = seal_key(settings)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.redis.url, role_table())
         stack.push_async_callback(store.close)
@@ -82,10 +86,10 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         stack.push_async_callback(follower.close)
         await hub.start(follower)
         stack.push_async_callback(hub.close)
-        services = _services(settings, store, clock, hub)
+        services = _services(settings, store, clock, hub, key.public_key())
         await services.revocations.refresh()
         await services.shows.repair_directory()
-        await stack.enter_async_context(_background(services))
+        await stack.enter_async_context(_background(services, Sealer(store, key)))
         stack.push_async_callback(services.checkout.close)
         door = Door(
             hub,
@@ -110,7 +114,9 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         )
 
 
-def _services(settings: Settings, store: Store, clock: ServerClock, hub: Hub) -> Services:
+def _services(
+    settings: Settings, store: Store, clock: ServerClock, hub: Hub, public_key: Ed25519PublicKey
+) -> Services:
     pids = Pids(store)
     shows = Shows(store, pids)
     ledger = Ledger(store, settings)
@@ -140,17 +146,19 @@ def _services(settings: Settings, store: Store, clock: ServerClock, hub: Hub) ->
         pids=pids,
         gate=Gate(settings.limits),
         peers=Peers(settings.http.trusted_proxies),
+        seal_key_pem=public_pem(public_key),
         now_ms=clock.now_ms,
     )
 
 
 @contextlib.asynccontextmanager
-async def _background(services: Services) -> AsyncGenerator[None]:
+async def _background(services: Services, sealer: Sealer) -> AsyncGenerator[None]:
     """Run what a web worker does beside answering; each of these may run in any number of workers at once."""
     reconciler = services.reconciler
     sweeper = Sweeper(services.store, services.ledger, reconciler.take)
     jobs: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
         "sweeper": sweeper.run,
+        "sealer": sealer.run,
         "revocations": services.revocations.run,
         "media_link": services.media.run,
     }

@@ -184,9 +184,13 @@ def _export(args: argparse.Namespace) -> int:
 
     settings = load(args.config, _data_dir(args))
     try:
-        if asyncio.run(export_show(settings, args.show, sys.stdout.buffer)):
-            return STOPPED
-        _complain(f"no show {args.show}")
+        exported = asyncio.run(export_show(settings, args.show, sys.stdout.buffer))
+        if exported is None:
+            _complain(f"no show {args.show}")
+            return FAILED
+        if exported.sealed_seq < exported.seq:
+            _complain(f"entries from {exported.sealed_seq + 1} on are not sealed yet")
+        return STOPPED
     except StoreError as error:
         _complain(f"the store does not answer: {error}")
     return FAILED

@@ -1,39 +1,77 @@
-"""`vendue export`: a show's log as NDJSON, every entry as the bytes that the store holds.
+"""`vendue export`: a show's log as NDJSON, every entry and every seal as the bytes that the store holds.
 
-Exact bytes, because `vendue verify` hashes them. It reads from a server that is running on the same data
-directory, or starts the embedded store for as long as it reads.
+Exact bytes, because `vendue verify` hashes them. A seal stands after the newest entry that it covers, and the
+last line is a seal: what has none yet is sealed first, here where the key is, else by the server that runs.
+It reads from a server that is running on the same data directory, or starts the embedded store for as long as
+it reads.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import msgspec
+
 from server.live.roles import role_table
 from server.log import reader
+from server.log.sealer import Sealer, newest_seal_seq, read_seals
+from server.seal_key import existing_seal_key
 from server.settings import Settings, SettingsError
 from server.store.embedded import URL_FILE, EmbeddedStore
 from server.store.outcome import StoreError
 from server.store.store import Store
 
 RUNNING_TIMEOUT_S: Final = 2.0
+SEAL_TRIES: Final = 12
+SEAL_RETRY_S: Final = 0.25  # in all three rounds of a running server's sealer
 
 
-async def export_show(settings: Settings, show: str, out: BinaryIO) -> bool:
-    """Write the log of `show` to `out`, one entry a line, oldest first; False when there is no such show."""
+class Exported(msgspec.Struct, frozen=True):
+    """Up to which entry the log was written, and up to which it is sealed."""
+
+    seq: int
+    sealed_seq: int
+
+
+async def export_show(settings: Settings, show: str, out: BinaryIO) -> Exported | None:
+    """Write the log of `show` to `out`, one entry or seal a line, oldest first; None: there is no such show.
+
+    Ends with the newest seal. Where nobody has sealed the newest entries in time they are written without.
+    """
     async with _store(settings) as store:
         head = await reader.head(store, show)
         if head is None:
-            return False
+            return None
+        sealed_seq = await _sealed(settings, store, show, head.seq)
+        last_seq = max(sealed_seq, head.seq)
         seq = 0
-        while seq < head.seq:
-            entries = await reader.entries(store, show, seq)
+        while seq < last_seq:
+            entries = await reader.entries(store, show, seq, min(reader.ENTRIES_MAX, last_seq - seq))
             if not entries:
                 break
-            out.writelines(entry.raw + b"\n" for entry in entries)
+            seals = dict(await read_seals(store, show, seq, len(entries)))
+            for entry in entries:
+                out.write(entry.raw + b"\n")
+                if seal := seals.get(entry.seq):
+                    out.write(seal + b"\n")
             seq = entries[-1].seq
         out.flush()
-    return True
+    return Exported(seq, sealed_seq)
+
+
+async def _sealed(settings: Settings, store: Store, show: str, head_seq: int) -> int:
+    """Up to where the log is sealed, once that is `head_seq` or there is no hope for it."""
+    key = existing_seal_key(settings)
+    for _ in range(SEAL_TRIES):
+        if key is not None:
+            await Sealer(store, key).seal(show)
+        newest = await newest_seal_seq(store, show)
+        if newest >= head_seq:
+            return newest
+        await asyncio.sleep(SEAL_RETRY_S)
+    return await newest_seal_seq(store, show)
 
 
 @contextlib.asynccontextmanager

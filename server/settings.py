@@ -180,6 +180,16 @@ class Limits(Section):
     subscribers: Count = 2_000
 
 
+def _or_none(value: object) -> object:
+    return value or None
+
+
+class Seal(Section):
+    """The key that signs the seals of the log."""
+
+    key_file: Annotated[Path | None, BeforeValidator(_or_none)] = None
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -211,6 +221,7 @@ class Settings(Section):
     hold: Hold = Hold()
     payments: Payments = Payments()
     limits: Limits = Limits()
+    seal: Seal = Seal()
     log: Log = Log()
     process: Process = Process()
 

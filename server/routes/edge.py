@@ -29,6 +29,8 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *people.endpoints.all,
 ]
 
+SEAL_KEY_PATH: Final = "/.well-known/vendue-seal-key"
+PEM_TYPE: Final = "application/x-pem-file"
 ANSWERS = counter("http_answers", "HTTP answers but those to POST orders", ["method", "status"])
 
 
@@ -81,6 +83,7 @@ def application(services: Services, purchases: Purchases) -> ASGIApp:
         "/openapi.json": _json(described),
         "/asyncapi.json": _json(asyncapi.document()),
         "/problems/{code}": _explain,
+        SEAL_KEY_PATH: _seal_key(services.seal_key_pem),
         **Health(services).handlers(),
         **Pages(services).handlers(),
     }
@@ -96,6 +99,15 @@ def application(services: Services, purchases: Purchases) -> ASGIApp:
 def _json(document: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(_request: Request) -> Response:
         return JSONResponse(document, headers={"Access-Control-Allow-Origin": "*"})
+
+    return answer
+
+
+def _seal_key(pem: bytes) -> Callable[[Request], Awaitable[Response]]:
+    """Answer with the public key that `vendue verify --key` takes (PEM, SubjectPublicKeyInfo)."""
+
+    async def answer(_request: Request) -> Response:
+        return Response(pem, media_type=PEM_TYPE, headers={"Access-Control-Allow-Origin": "*"})
 
     return answer
 

@@ -48,6 +48,7 @@ class Services:
     pids: Pids
     gate: Gate
     peers: Peers
+    seal_key_pem: bytes
     now_ms: Callable[[], int]
 
     async def snapshot(self, show: str, principal: Principal) -> ShowSnapshot:

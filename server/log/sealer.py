@@ -1,0 +1,118 @@
+"""The sealer: once a second it signs what has come to each show's log since the last seal (see seals.py).
+
+Any number of sealers may run, one in each web worker: a seal is kept by compare-and-set, and a show whose
+newest seal is young is left alone. A show is sealed with one key: a sealer that has another one keeps away
+and says so. Nothing waits for seals; an entry that came a moment ago has none yet.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Final, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from server.log import reader, seals
+from server.log.entries import EntryError
+from server.log.seals import Seal, SealError
+from server.store.outcome import Refused, StoreError
+from server.store.store import Store
+from server.telemetry import FloodLog, counter, get_logger
+
+INTERVAL_S: Final = 1.0
+YOUNG_MS: Final = 900  # another sealer has just been here
+AT_ONCE: Final = 16  # shows sealed side by side: the store is for buyers first
+QUIET_ROUNDS: Final = 60  # shows with nothing new are looked at once a minute when they are over
+SEALS_MAX: Final = 1000  # in one answer
+_SEALED: Final = counter("entries_sealed", "Log entries that this process has sealed")
+
+
+class Sealer:
+    """See the module. Run `run()` as a task; the owner cancels it."""
+
+    def __init__(self, store: Store, key: Ed25519PrivateKey) -> None:
+        self._store, self._key = store, key
+        self._public = seals.encode_key(key.public_key())
+        self._over: set[str] = set()
+        self._flood = FloodLog(get_logger(__name__))
+
+    async def run(self) -> None:
+        """Seal for ever; a store that does not answer is tried again the next time."""
+        rounds = 0
+        while True:
+            try:
+                await self.seal_all(also_over=rounds % QUIET_ROUNDS == 0)
+            except StoreError as error:
+                self._flood.warning("seal_failed", time.monotonic(), error=type(error).__name__)
+            rounds += 1
+            await asyncio.sleep(INTERVAL_S)
+
+    async def seal_all(self, *, also_over: bool = True) -> None:
+        """One round over the directory; shows that are over and sealed only with `also_over`."""
+        directory = cast("Sequence[bytes]", await self._store.reads.call("ZRANGE", "ls:shows", 0, -1))
+        shows = [show for raw in directory if (show := raw.decode()) not in self._over or also_over]
+        for first in range(0, len(shows), AT_ONCE):
+            await asyncio.gather(*(self._seal_one(show) for show in shows[first : first + AT_ONCE]))
+
+    async def _seal_one(self, show: str) -> None:
+        try:
+            await self.seal(show, young_ms=YOUNG_MS)
+        except (SealError, EntryError) as error:  # one damaged log keeps no other show from its seal
+            self._flood.warning("log_damaged", time.monotonic(), show=show, error=str(error))
+        state = await self._store.reads.call("HGET", f"ls:{{{show}}}:show", "state")
+        (self._over.add if state == b"ended" else self._over.discard)(show)
+
+    async def seal(self, show: str, *, young_ms: int = 0) -> bool:
+        """Seal the show up to its head; leave it when its newest seal is younger than `young_ms`.
+
+        True when everything that the log held at the call is sealed now, by whomever.
+        """
+        reply = await self._store.read_scripts.run("sealing", show, "", "")
+        if isinstance(reply, Refused):
+            return False
+        _, ts, head, newest = cast("tuple[bytes, int, int, bytes]", tuple(reply))
+        last = seals.decode(newest) if newest else Seal(show, "", 0, 0, seals.genesis(show).hex(), "")
+        if last.seq >= head or ts - last.ts < young_ms:
+            return last.seq >= head
+        if last.seq and last.key != self._public:
+            self._flood.warning("sealed_with_another_key", time.monotonic(), show=show)
+            return False
+        return await self._seal_up_to(show, last, head, ts)
+
+    async def _seal_up_to(self, show: str, last: Seal, head: int, ts: int) -> bool:
+        chained, epoch, seq, raw = bytes.fromhex(last.hash), last.epoch, last.seq, b""
+        while seq < head:
+            wanted = min(reader.ENTRIES_MAX, head - seq)
+            entries = await reader.entries(self._store, show, seq, wanted)
+            if [entry.seq for entry in entries] != list(range(seq + 1, seq + 1 + wanted)):
+                self._flood.warning("log_not_contiguous", time.monotonic(), show=show)
+                return False
+            for entry in entries:
+                chained = seals.link(chained, entry.raw)
+            epoch, seq, raw = seals.epoch_after(epoch, entries), entries[-1].seq, entries[-1].raw
+        seal = seals.sign(Seal(show, epoch, head, ts, chained.hex(), ""), self._key)
+        print_of_entry = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+        kept = await self._store.scripts.run(
+            "seal", show, "", "", last.seq, head, print_of_entry, seals.encode(seal)
+        )
+        if isinstance(kept, Refused) or kept[1] != 1:
+            return False
+        _SEALED.inc(head - last.seq)
+        return True
+
+
+async def read_seals(
+    store: Store, show: str, after_seq: int, limit: int = SEALS_MAX
+) -> list[tuple[int, bytes]]:
+    """(seq covered, the seal's bytes) of seals that cover more than `after_seq`, oldest first."""
+    rows = await store.reads.call("XRANGE", f"ls:{{{show}}}:seals", f"({after_seq}-0", "+", "COUNT", limit)
+    ids = [cast("bytes", row[0]) for row in cast("list[list[object]]", rows)]
+    return [(int(at.partition(b"-")[0]), raw) for at, raw in zip(ids, reader.raw_rows(rows), strict=True)]
+
+
+async def newest_seal_seq(store: Store, show: str) -> int:
+    """Up to which entry the log is sealed; 0: it is not."""
+    rows = await store.reads.call("XREVRANGE", f"ls:{{{show}}}:seals", "+", "-", "COUNT", 1)
+    ids = [cast("bytes", row[0]) for row in cast("list[list[object]]", rows)]
+    return int(ids[0].partition(b"-")[0]) if ids else 0
