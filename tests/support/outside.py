@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -44,13 +43,13 @@ class Program:
 
 
 @contextlib.asynccontextmanager
-async def program(*command: str | Path, env: Mapping[str, str] | None = None) -> AsyncGenerator[Program]:
+async def program(*command: str | Path, cwd: Path | None = None) -> AsyncGenerator[Program]:
     """Run a command; terminate it in the end."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **(env or {})},
+        cwd=cwd,
     )
     running = Program(process)
     reading = asyncio.create_task(running.read())
