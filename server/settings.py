@@ -162,8 +162,8 @@ class Limits(Section):
     exempt_loopback: bool = False
     requests_per_s: Rate = 50.0
     requests_burst: Count = 200
-    orders_per_s: Rate = 2.0
-    orders_burst: Count = 10
+    orders_per_s: Rate = 5.0
+    orders_burst: Count = 40
     chat_per_s: Rate = 0.5
     chat_burst: Count = 5
     reactions_per_s: Rate = 20.0
