@@ -9,6 +9,7 @@ from media.forward.requests import ForwardPlain
 from media.forward.stats import Reception, TokenBucket
 from media.forward.timeline import PublisherClock, SourceClock
 from media.forward.twcc import ArrivalRecorder
+from media.kernel import MAX_PACKET_BYTES
 from media.rtp import feedback, header, rtcp
 from media.rtp.header import Header
 
@@ -19,6 +20,8 @@ LOCAL_SSRC = 1
 PACKETS_PER_S = 4_000
 """40 Mbit/s; what a publisher sends beyond it is dropped, so that it cannot starve the other shows."""
 MAX_NACKS_PER_PACKET = 256
+MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - header.HEADER_BYTES - header.RTX_BYTES
+"""A packet must also fit as its own retransmission; what is longer is dropped and counted."""
 REMB_MIN_BPS = 1_000_000
 REMB_MAX_BPS = 8_000_000
 
@@ -91,6 +94,12 @@ class Ingress:
         if capture is not None and len(capture) >= 8:
             source.clock.report(int.from_bytes(capture[:8]), head.timestamp)
         source.reception.received(head.sequence, head.timestamp, now)
+        self._deliver(source, packet, head, now)
+
+    def _deliver(self, source: Source, packet: bytes, head: Header, now: float) -> None:
+        if head.payload_end - head.payload_start > MAX_PAYLOAD_BYTES:
+            self._counters["rtp_oversized"] += 1
+            return
         source.layer.receive(packet, head, now)
 
     def receive_plain(self, frame: ForwardPlain, server_offset_ms: float | None, now: float) -> None:
@@ -104,7 +113,7 @@ class Ingress:
             layer.timeline.pinned = True
             layer.attach(frame.codec, source.clock)
         for packet in frame.packets:
-            layer.receive(packet, header.parse(packet), now)
+            self._deliver(source, packet, header.parse(packet), now)
         timeline = layer.timeline
         if frame.server_ms is not None and server_offset_ms is not None and timeline.highest is not None:
             frame_ms = timeline.highest / source.clock.ticks_per_ms
@@ -170,7 +179,7 @@ class Ingress:
         inner = header.unwrap_rtx(packet, head, source.ssrc, payload_type)
         if inner is not None:
             self._counters["rtp_repairs_received"] += 1
-            source.layer.receive(inner, header.parse(inner), now)
+            self._deliver(source, inner, header.parse(inner), now)
 
     # --- RTCP in ------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from media.forward.requests import Request
 from media.forward.stats import Rate
 from media.forward.subscription import Subscription
 from media.forward.timeline import OutgoingTimeline, SourceClock
-from media.kernel import MAX_BURST_PACKETS, MAX_PACKET_BYTES
+from media.kernel import MAX_BURST_PACKETS
 from media.rtp import header, payloads
 from media.rtp.header import Header
 from media.rtp.sequence import unwrap16
@@ -137,9 +137,9 @@ class PublishedLayer:
     # --- packets ------------------------------------------------------------------------------------
 
     def receive(self, packet: bytes, head: Header, now: float) -> None:
-        """A media packet of the attached source (an RTX packet unwrapped)."""
+        """A media packet of the attached source (an RTX packet unwrapped), short enough to be sent on."""
         clock = self._clock
-        if clock is None or len(packet) > MAX_PACKET_BYTES:
+        if clock is None:
             return
         self.bitrate.add(len(packet))
         ticks = clock.unwrap(head.timestamp)

@@ -14,9 +14,9 @@ Address = tuple[str, int] | tuple[str, int, int, int]
 MAX_BURST_PACKETS = 64
 """Linux takes at most 64 segments in one UDP_SEGMENT message (UDP_MAX_SEGMENTS before 6.9, 128 since)."""
 
-MAX_PACKET_BYTES = 1400
-"""Longest plain RTP or RTCP packet that is sent: with the SRTP tag and IPv6 it still fits a 1,500-byte
-link.
+MAX_PACKET_BYTES = 1436
+"""Longest plain RTP packet that is sent: with the SRTP tag (16 bytes), UDP (8) and IPv6 (40) it fits a
+1,500-byte link.
 """
 
 

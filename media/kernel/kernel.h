@@ -9,7 +9,7 @@
 
 enum {
   MAX_BURST_PACKETS = 64,     /* UDP_MAX_SEGMENTS before Linux 6.9 */
-  MAX_PACKET_BYTES = 1400,    /* longest plain RTP or RTCP packet */
+  MAX_PACKET_BYTES = 1436,    /* longest plain RTP packet: with tag, UDP and IPv6 1,500 bytes */
   MIN_RTP_BYTES = 12,         /* RFC 3550 section 5.1 */
   MAX_TRAILER_BYTES = 148,    /* SRTP_MAX_SRTCP_TRAILER_LEN of libsrtp 2 */
   MAX_DATAGRAM_BYTES = 65000, /* the system refuses a message above 65,507 before it is cut */

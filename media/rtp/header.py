@@ -12,6 +12,8 @@ _FIXED = Struct("!BBHII")
 _U16 = Struct("!H")
 _EXTENSION = Struct("!HH")
 HEADER_BYTES = 12
+RTX_BYTES = 2
+"""What RTX puts before a payload: the original sequence number."""
 ONE_BYTE_PROFILE = 0xBEDE
 TWO_BYTE_PROFILE = 0x1000
 
