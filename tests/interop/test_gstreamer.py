@@ -1,13 +1,12 @@
 """GStreamer's webrtcbin (1.22, as Debian has it): its own RSA certificate, libnice, its own RTP stack."""
 
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from support.outside import Program, missing, program
-from support.studio import Studio, studio_of
+from support.studio import Studio, own_address, studio_of
 from support.web import SHOW
 
 from server.store.store import Store
@@ -41,16 +40,6 @@ async def studio(store: Store) -> AsyncIterator[Studio]:
     """libnice uses loopback only when there is nothing else, so this worker has an address more."""
     async with studio_of(store, udp_host="0.0.0.0", public_ips=("127.0.0.1", own_address())) as opened:
         yield opened
-
-
-def own_address() -> str:
-    """This machine's address; loopback when it has no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8"])

@@ -1,6 +1,5 @@
 """WHIP and WHEP libraries from npm in Chromium, on a page of another origin than the server's: CORS, too."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page
 from support.browser import chromium
 from support.npm import bundled, installed
+from support.other_origin import origin_of
 from support.studio import Studio, studio_of
 from support.web import SHOW
 
@@ -59,7 +59,6 @@ globalThis.play = {
   },
 };
 """
-PAGE = b"<!doctype html><video autoplay muted playsinline></video><script src=/peer.js></script>"
 
 
 @dataclass
@@ -79,23 +78,6 @@ class Pages:
             yield page
         finally:
             await context.close()
-
-
-@contextlib.asynccontextmanager
-async def origin_of(script: bytes) -> AsyncGenerator[str]:
-    """An HTTP server of a page and its script: the origin."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        kind, body = (b"text/javascript", script) if b" /peer.js " in head else (b"text/html", PAGE)
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: " + kind + b"\r\n")
-        writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.fixture

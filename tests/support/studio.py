@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import tempfile
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -34,9 +35,11 @@ class Studio:
         async with httpx.AsyncClient(base_url=self.web.url, headers=headers, timeout=10) as client:
             yield Worker(self.media, client)
 
-    async def publish(self, token: str | None = None) -> Peer:
+    async def publish(self, token: str | None = None, *, vp8: bool = False) -> Peer:
+        """With stock aiortc, in H264 or in VP8."""
+        change = without_h264 if vp8 else str
         async with self.as_user(token or self.web.creator) as user:
-            self.peers.append(peer := await media.publish(user, SHOW))
+            self.peers.append(peer := await media.publish(user, SHOW, change_offer=change))
         return peer
 
     async def watch(self, token: str | None = None) -> Peer:
@@ -49,6 +52,21 @@ class Studio:
         if token:
             sent["Authorization"] = f"Bearer {token}"
         return await self.web.client.post(path, content=sdp or offers.chrome(), headers=sent)
+
+
+def own_address() -> str:
+    """This machine's address; loopback when it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def without_h264(sdp: str) -> str:
+    """The offer with H264 renamed to something that nobody relays."""
+    return sdp.replace("H264/90000", "H261/90000")
 
 
 @contextlib.asynccontextmanager
