@@ -87,13 +87,13 @@ async def run_web(settings: Settings) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns once for each strange client
     with contextlib.closing(listening_socket(settings)) as listener:
         async with web_worker(settings) as worker:
-            _settle_memory()
+            settle_memory()
             log.info("web_worker_up", port=listener.getsockname()[1])
             await WebServer(worker, settings.workers.drain_s).serve([listener])
     log.info("web_worker_down")
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Spare the garbage collector what lives as long as the process, and let it look less often.
 
     A viewer that joins makes some 300 short-lived containers; with the usual threshold of 700 that was a
