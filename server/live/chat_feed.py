@@ -25,6 +25,14 @@ class ChatLine(msgspec.Struct, frozen=True, omit_defaults=True):
     bought: bool = False
 
 
+def decode_line(data: bytes) -> ChatLine | None:
+    """The line of a feed message, or None for bytes that no script of ours wrote."""
+    try:
+        return msgspec.json.decode(data, type=ChatLine)
+    except msgspec.DecodeError:
+        return None
+
+
 class ChatBatch(msgspec.Struct, frozen=True):
     """What one tick carries."""
 

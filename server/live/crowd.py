@@ -9,9 +9,7 @@ in the lanes; so one who is not seated needs only the entries after its `resume`
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
-import msgspec
-
-from server.live.chat_feed import ChatFeed, ChatLine
+from server.live.chat_feed import ChatFeed, decode_line
 from server.live.crowd_counts import Headcount, LastMinute, Tally, decode_counts
 from server.live.frames import keep, text_frame
 from server.live.history import History, Kept
@@ -217,7 +215,9 @@ class Crowd:
 
     def on_chat(self, data: bytes) -> None:
         """Take a chat line from the feed."""
-        self.chat.add(msgspec.json.decode(data, type=ChatLine))
+        line = decode_line(data)
+        if line is not None:
+            self.chat.add(line)
 
     def on_counts(self, data: bytes, own_worker: str) -> None:
         """Take what a worker, this one too, says of its viewers."""

@@ -103,7 +103,7 @@ class Door:
                 return Denied(404, "no such show")
             # Asked after the show is followed: a ban from here on reaches us as an entry.
             standing = await reader.standing(self._store, holder.show, holder.pid) if holder.pid else None
-        except StoreError:
+        except (StoreError, TimeoutError):
             return Denied(503, "the store does not answer")
         if self._hub.draining:
             return Denied(503, "about to restart")

@@ -26,6 +26,7 @@ from server.telemetry import gauge, start_task
 
 IDLE_CLOSE_S: Final = 30.0  # long enough for a page that reloads
 CLOSE_RESTART: Final = 1012
+OPEN_S: Final = 5.0
 DRAIN_FLUSH_S: Final = 2.0
 
 VIEWERS: Final[Gauge] = gauge("ws_viewers", "Viewer connections of this worker")
@@ -66,7 +67,7 @@ class Hub:
         self._keeper = start_task(self._keep_house(), "hub housekeeping")
 
     async def open(self, show: str) -> Showing | None:
-        """The show, followed from now on; None: no such show. Raises StoreError."""
+        """The show, followed from now on; None: no such show. Raises StoreError or TimeoutError."""
         opening = self._opening.get(show)
         showing = self._shows.get(show)
         if opening is None and showing is not None:
@@ -174,7 +175,8 @@ class Hub:
         self._shows[show] = showing  # before it is open: what the feed brings meanwhile is kept
         opened = False
         try:
-            opened = await showing.open()
+            async with asyncio.timeout(OPEN_S):
+                opened = await showing.open()
         finally:
             if not opened:
                 del self._shows[show]

@@ -188,6 +188,7 @@ class Showing:
 
     def on_reset(self, snapshot: ShowSnapshot) -> None:
         """The log has a new epoch: a snapshot for everybody, then live again, from the snapshot's seq."""
+        self._early.clear()
         if self._opened:
             self._start_at(snapshot)
 

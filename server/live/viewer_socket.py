@@ -101,14 +101,14 @@ class ViewerSocket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        if self._transport is not None and not self.closing:
+        if self._transport is not None and not self.closing and not self._transport.is_closing():
             self._transport.pause_reading()  # or pings would still fill what cannot be written
             if self._showing is not None:
                 self._showing.fell_behind(self)
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        if self._transport is not None and not self.closing:
+        if self._transport is not None and not self.closing and not self._transport.is_closing():
             self._transport.resume_reading()
             if self._showing is not None:
                 self._showing.drained(self)
@@ -187,7 +187,11 @@ class ViewerSocket(asyncio.Protocol):
         return True
 
     async def _open(self, request: Request, wish: Wish) -> None:
-        admitted = await self._door.admit(wish)
+        try:
+            admitted = await self._door.admit(wish)
+        except BaseException:
+            self.abort()  # a bug, or the peer has gone: nobody may wait for an answer
+            raise
         handshake, self._opening, self._handshake = self._handshake, None, None
         if self.closing or handshake is None:
             return

@@ -1,13 +1,20 @@
 """A created show and the live side serving it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 from support.kiln import CREATOR, SHOW
 from support.live_server import LiveServer, live_server
 
 from server.live.shows import NewShow, Shows
 from server.store.store import Store
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Both loops: their transports differ in when they write, pause and die."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -120,3 +120,39 @@ async def test_who_reads_nothing_at_all_is_cut_off(
         while showing.crowd.viewers:
             showing.crowd.tell_all("padding", "x" * 1_000_000)
             await asyncio.sleep(0.02)
+
+
+async def test_a_new_epoch_gives_everybody_a_snapshot(server: LiveServer, store: Store) -> None:
+    """A failover has lost the newest entries: what was seen of them no longer counts."""
+    async with server.viewer(SHOW) as one, server.viewer(SHOW) as two:
+        await moderate(store, "slow_mode", seconds=7)
+        for viewer in (one, two):
+            await viewer.until("moderation")
+        lost = one.last
+        await store.writes.call("XDEL", f"ls:{{{SHOW}}}:log", f"{lost}-0")
+        await store.writes.call("HSET", f"ls:{{{SHOW}}}:show", "seq", lost - 1, "prev_public", lost - 1)
+        for viewer in (one, two):
+            before = viewer.epoch
+            while viewer.epoch == before:
+                await viewer.next()
+            assert viewer.heard[-1]["type"] == "snapshot"
+        await moderate(store, "slow_mode", seconds=8)
+        for viewer in (one, two):
+            assert (await viewer.until("moderation"))["data"]["seconds"] == 8
+
+
+async def test_a_hopeless_backlog_is_replaced_by_a_snapshot(
+    server: LiveServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server.viewer(SHOW) as viewer:
+        await viewer.until("snapshot")
+        with monkeypatch.context() as patch:
+            patch.setattr("server.live.crowd.URGENT_BACKLOG_MAX", -1)
+            await moderate(store, "slow_mode", seconds=7)
+            again = await viewer.until("snapshot")
+        assert again["data"]["slow_mode_s"] == 7
+        for seconds in (8, 9, 10):
+            seq = await moderate(store, "slow_mode", seconds=seconds)
+            while viewer.last < seq:
+                await viewer.next()
+        assert viewer.heard[-1]["type"] == "moderation"
