@@ -27,6 +27,7 @@ class NativeFanout(Table):
             protect_rtcp=protect_rtcp,
             sent_type=Sent,
         )
+        self._socket = sock  # the table knows its descriptor only
         self._sessions: dict[int, Session] = {}  # what owns the contexts that the table points to
 
     def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
