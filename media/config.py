@@ -10,6 +10,9 @@ class IceServer:
     url: str
     username: str = ""
     credential: str = ""
+    secret: str = ""
+    """Shared with the TURN server: every client gets credentials of its own, for `lifetime_s`."""
+    lifetime_s: int = 86400
 
 
 @dataclass(frozen=True, slots=True)

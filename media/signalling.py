@@ -4,6 +4,7 @@ It listens where only the web workers reach it. They have authenticated the call
 `Vendue-Pid`; nothing is checked again here but what only this process can know.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -13,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from media.config import IceServer, MediaConfig
+from media.config import MediaConfig
 from media.events import Events
+from media.ice_servers import link_header
 from media.transport.answer import NoCommonCodec
 from media.transport.relay import Relay
 from media.transport.resource import AlreadyPublishing, Created, Full, Resource
@@ -93,18 +95,6 @@ async def _json(request: Request, kind: type[_Body]) -> _Body:
         raise _RefusedError(400, "bad_request", str(error)) from error
 
 
-def link_headers(servers: tuple[IceServer, ...]) -> str:
-    """The value of the Link header for the configured servers (RFC 9725 §4.6), empty without any."""
-    links: list[str] = []
-    for server in servers:
-        link = f'<{server.url}>; rel="ice-server"'
-        if server.username:
-            link += f'; username="{server.username}"; credential="{server.credential}"'
-            link += '; credential-type="password"'
-        links.append(link)
-    return ", ".join(links)
-
-
 class Signalling:
     """The handlers; `app` is what a server runs."""
 
@@ -114,7 +104,7 @@ class Signalling:
         self._relay = relay
         self._events = events
         self._status = status
-        self._links = link_headers(config.ice_servers)
+        self._ice_servers = config.ice_servers
         routes = [
             Route("/whip/{show}", self._publish, methods=["POST"]),
             Route("/whep/{show}", self._subscribe, methods=["POST"]),
@@ -160,8 +150,8 @@ class Signalling:
                 }
                 if resource.publication:
                     headers["Vendue-Publication"] = resource.publication
-                if self._links:
-                    headers["Link"] = self._links
+                if self._ice_servers:
+                    headers["Link"] = link_header(self._ice_servers, resource.pid, time.time())
                 return Response(sdp, 201, headers, _SDP)
 
     async def _patch(self, request: Request) -> Response:

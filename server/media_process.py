@@ -18,7 +18,7 @@ def media_config(settings: Settings) -> MediaConfig:
         udp_port=settings.udp.port + index if settings.udp.port else 0,
         public_ips=settings.udp.public_ip,
         ice_servers=tuple(
-            IceServer(url=url, username=server.username, credential=server.credential)
+            IceServer(url, server.username, server.credential, server.secret, server.lifetime_s)
             for server in settings.ice.servers
             for url in server.urls
         ),

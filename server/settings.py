@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_core import ErrorDetails
@@ -120,6 +121,15 @@ class IceServer(Section):
     urls: Annotated[Words, Field(min_length=1)]
     username: str = ""
     credential: str = Field(default="", repr=False)
+    secret: str = Field(default="", repr=False)
+    lifetime_s: Annotated[int, Field(ge=60, le=604_800)] = 86_400
+
+    @field_validator("secret")
+    @classmethod
+    def _alone(cls, value: str, others: ValidationInfo) -> str:
+        if value and others.data.get("username"):
+            raise ValueError("either a secret or a username with its credential")
+        return value
 
 
 IceServers = Annotated[tuple[IceServer, ...], BeforeValidator(_split)]

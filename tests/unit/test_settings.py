@@ -72,6 +72,7 @@ def test_lists_from_environment() -> None:
         ("[workers]\nweb = 0", "workers.web: "),
         ("[ice]\nservers = [{username = 'u'}]", "ice.servers.0.urls: "),
         ("[ice]\nservers = [{urls = ['stun:x'], user = 'u'}]", "ice.servers.0.user: "),
+        ("[ice]\nservers = [{urls = ['turn:x'], username = 'u', secret = 's'}]", "ice.servers.0.secret: "),
         ("[limits]\norders_per_s = 0", "limits.orders_per_s: "),
         ("[redis]\nurl = 'redis://store'", "auth.secret: required when redis.url is set"),
     ],
