@@ -7,6 +7,7 @@ and says so. Nothing waits for seals; an entry that came a moment ago has none y
 
 import asyncio
 import hashlib
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Final, cast
@@ -14,7 +15,7 @@ from typing import Final, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server.log import reader, seals
-from server.log.entries import EntryError
+from server.log.entries import Entry, EntryError
 from server.log.seals import Seal, SealError
 from server.store.outcome import Refused, StoreError
 from server.store.store import Store
@@ -72,34 +73,43 @@ class Sealer:
         if isinstance(reply, Refused):
             return False
         _, ts, head, newest = cast("tuple[bytes, int, int, bytes]", tuple(reply))
-        last = seals.decode(newest) if newest else Seal(show, "", 0, 0, seals.genesis(show).hex(), "")
+        last = seals.decode(newest) if newest else Seal(show, "", 0, 0, seals.genesis(show).hex())
         if last.seq >= head or ts - last.ts < young_ms:
             return last.seq >= head
         if last.seq and last.key != self._public:
             self._flood.warning("sealed_with_another_key", time.monotonic(), show=show)
             return False
-        return await self._seal_up_to(show, last, head, ts)
-
-    async def _seal_up_to(self, show: str, last: Seal, head: int, ts: int) -> bool:
-        chained, epoch, seq, raw = bytes.fromhex(last.hash), last.epoch, last.seq, b""
-        while seq < head:
-            wanted = min(reader.ENTRIES_MAX, head - seq)
-            entries = await reader.entries(self._store, show, seq, wanted)
-            if [entry.seq for entry in entries] != list(range(seq + 1, seq + 1 + wanted)):
-                self._flood.warning("log_not_contiguous", time.monotonic(), show=show)
+        while last.seq < head:
+            entries = await reader.entries(
+                self._store, show, last.seq, min(reader.ENTRIES_MAX, head - last.seq)
+            )
+            if (seal := await self._seal_after(show, last, entries, ts)) is None:
                 return False
-            for entry in entries:
-                chained = seals.link(chained, entry.raw)
-            epoch, seq, raw = seals.epoch_after(epoch, entries), entries[-1].seq, entries[-1].raw
-        seal = seals.sign(Seal(show, epoch, head, ts, chained.hex(), ""), self._key)
-        print_of_entry = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
-        kept = await self._store.scripts.run(
-            "seal", show, "", "", last.seq, head, print_of_entry, seals.encode(seal)
-        )
-        if isinstance(kept, Refused) or kept[1] != 1:
-            return False
-        _SEALED.inc(head - last.seq)
+            last = seal
         return True
+
+    async def _seal_after(self, show: str, last: Seal, entries: Sequence[Entry], ts: int) -> Seal | None:
+        """One more seal, over the entries after `last`; None when somebody else was first."""
+        if not entries or [entry.seq for entry in entries] != list(
+            range(last.seq + 1, last.seq + 1 + len(entries))
+        ):
+            self._flood.warning("log_not_contiguous", time.monotonic(), show=show)
+            return None
+        hashes = list(
+            itertools.accumulate(
+                (entry.raw for entry in entries), seals.link, initial=bytes.fromhex(last.hash)
+            )
+        )
+        newest, epoch = entries[-1], seals.epoch_after(last.epoch, entries)
+        unsigned = Seal(show, epoch, newest.seq, ts, hashes[-1].hex(), seals.steps(hashes[1:]))
+        seal = seals.sign(unsigned, self._key)
+        print_of_entry = hashlib.sha1(newest.raw, usedforsecurity=False).hexdigest()
+        what = (last.seq, seal.seq, print_of_entry, seals.encode(seal))
+        kept = await self._store.scripts.run("seal", show, "", "", *what)
+        if isinstance(kept, Refused) or kept[1] != 1:
+            return None
+        _SEALED.inc(len(entries))
+        return seal
 
 
 async def read_seals(

@@ -3,7 +3,8 @@
 `hash_0 = SHA-256("vendue-log-v1" ‖ 0 ‖ show)` and `hash_n = SHA-256(hash_{n-1} ‖ bytes of entry n)`, over the
 bytes that the store keeps and `vendue export` prints. A seal says hash_n for some n and signs it with Ed25519
 (RFC 8032), together with the show, its epoch at entry n and the time: a seal fits one place in one log.
-A seal has one encoding only, so that no byte of it can change unnoticed.
+A seal has one encoding only, so that no byte of it can change unnoticed. Its `steps` add nothing to that:
+they are the beginnings of the hashes on the way, and say which entry was changed when one was.
 """
 
 import base64
@@ -22,6 +23,7 @@ from server.log.entries import Entry
 LOG_DOMAIN: Final = b"vendue-log-v1\0"
 SEAL_DOMAIN: Final = b"vendue-seal-v1\0"
 LINE_START: Final = b'{"kind":"seal",'
+STEP_DIGITS: Final = 8
 _HASH_BYTES: Final = 32
 
 
@@ -30,14 +32,18 @@ class SealError(ValueError):
 
 
 class Seal(msgspec.Struct, frozen=True, tag_field="kind", tag="seal", forbid_unknown_fields=True):
-    """Covers every entry up to `seq`. `hash` is hex; `key` (public) and `signature` are base64, raw."""
+    """Covers every entry up to `seq`. `hash` is hex; `key` (public) and `signature` are base64, raw.
+
+    `steps` has the first STEP_DIGITS hex digits of the hash after each entry since the seal before.
+    """
 
     show: str
     epoch: str
     seq: int
     ts: int
     hash: str
-    key: str
+    steps: str = ""
+    key: str = ""
     signature: str = ""
 
 
@@ -52,6 +58,11 @@ def genesis(show: str) -> bytes:
 def link(before: bytes, raw: bytes) -> bytes:
     """The hash after the entry whose bytes are `raw`."""
     return hashlib.sha256(before + raw).digest()
+
+
+def steps(hashes: Iterable[bytes]) -> str:
+    """The `steps` of a seal that covers entries with these hashes."""
+    return "".join(chained.hex()[:STEP_DIGITS] for chained in hashes)
 
 
 def epoch_after(epoch: str, entries: Iterable[Entry]) -> str:

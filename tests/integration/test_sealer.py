@@ -84,11 +84,13 @@ async def test_more_entries_than_one_answer_holds(
     monkeypatch.setattr(reader, "ENTRIES_MAX", 3)
     assert await Sealer(store, KEY).seal(SHOW)
     monkeypatch.undo()
-    (seal,) = await sealed(store)
-    chained = seals.genesis(SHOW)
+    made = await sealed(store)
+    assert [seal.seq for seal in made] == [3, 6, 8]
+    hashes = [seals.genesis(SHOW)]
     for entry in await reader.entries(store, SHOW, 0):
-        chained = seals.link(chained, entry.raw)
-    assert seal.hash == chained.hex()
+        hashes.append(seals.link(hashes[-1], entry.raw))
+    assert [seal.hash for seal in made] == [hashes[seal.seq].hex() for seal in made]
+    assert "".join(seal.steps for seal in made) == seals.steps(hashes[1:])
 
 
 async def test_a_seal_of_what_is_no_longer_there_is_not_kept(store: Store, sale: Sale) -> None:

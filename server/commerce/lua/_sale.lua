@@ -110,13 +110,16 @@ local function order_json(o)
     o.refunds, o.seq)
 end
 
--- Give the order a state, keep its record, and write it to the log as order.<kind>. Returns it as JSON.
+-- Give the order a state, keep its record, and write it to the log as order.<kind>. Returns it as JSON. Beside the order
+-- the entry says what a verifier needs and the buyer does not: the price that was asked for, how many attempts to pay
+-- there were, and which of them paid (0: none).
 local function become(o, state, kind)
   o.state, o.seq = state, (tonumber(show.seq) or 0) + 1
   redis.call('SET', base .. 'o:' .. o.id, cmsgpack.pack(o))
   local json = order_json(o)
   append('subject:' .. o.pid, 'order.' .. kind,
-    string.format('{"order":%s,"stock":[%s]}', json, stock_json(product(o.sku))))
+    string.format('{"order":%s,"stock":[%s],"seen_price_minor":%d,"attempt":%d,"paid_by":%d}', json,
+      stock_json(product(o.sku)), o.seen_minor, o.attempt, o.paid_by))
   return json
 end
 

@@ -14,7 +14,7 @@ from server.log.seals import Seal, SealError
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key()
-SEAL = seals.sign(Seal("show", "epoch", 7, 1_700_000_000_000, "ab" * 32, ""), KEY)
+SEAL = seals.sign(Seal("show", "epoch", 7, 1_700_000_000_000, "ab" * 32), KEY)
 
 
 def test_the_chain_is_what_is_documented() -> None:
@@ -61,6 +61,11 @@ def test_no_byte_of_a_seal_can_change(at: int, by: int) -> None:
     except SealError:
         return
     assert not seals.is_signed_by(seal, PUBLIC)
+
+
+def test_steps_are_the_beginnings_of_hashes() -> None:
+    hashes = [seals.link(b"", b"1"), seals.link(b"", b"2")]
+    assert seals.steps(hashes) == hashes[0].hex()[:8] + hashes[1].hex()[:8]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", seals.encode(SEAL) + b" ", b"\xff", b'{"kind":"seal"}'])
