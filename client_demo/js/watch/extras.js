@@ -9,9 +9,11 @@ const HEARTS_PER_MESSAGE = 20;
 const HEART_FLUSH_MS = 500;
 const STILL_WIDTH = 480;
 const AMBIENT_EVERY_FRAMES = 30;
+const SPOKEN_MS = [10_000, 30_000];
 
 export class Extras {
   taps = 0;
+  left = NaN;
 
   /** The parts of the page, its `actions` by name (more are added here), and `isOpen()`: does a sheet lie over it? */
   constructor(parts) {
@@ -39,9 +41,14 @@ export class Extras {
     void actions[name]();
   }
 
-  /** The product column, where there is one. */
+  /** Says aloud when a flash price has 30 s and 10 s left; draws the product column, where there is one. */
   draw() {
     const { feed, page, pinned } = this.parts;
+    const flash = pinned() && page.offer(pinned()).flash;
+    const left = flash?.phase === "running" ? flash.remaining_ms : NaN;
+    const mark = SPOKEN_MS.find((ms) => left <= ms && this.left > ms);
+    if (mark) text($("say-polite"), `${mark / 1000} seconds left`);
+    this.left = left;
     if (!$("shop").offsetParent) return;
     text($("shop-count"), `${feed.state.skus.length} products`);
     productRows($("shop"), { state: feed.state, page, size: 48, act: "line s", without: pinned()?.sku });

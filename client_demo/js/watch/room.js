@@ -66,9 +66,9 @@ export class Room {
     const now = this.feed.now();
     const mine = aimed?.action === "timeout" && aimed.subject === this.feed.live.hello?.pid ? aimed : null;
     const until = mine ? mine.ts + mine.seconds * 1000 : this.silentUntil;
-    const words = chat_mode === "off" || chat_mode === "emotes" ? WORDS.modes[chat_mode] : "";
+    const words = state === "ended" ? WORDS.showEnded : chat_mode === "off" || chat_mode === "emotes" ? WORDS.modes[chat_mode] : "";
     text($("chat-mode"), slow_mode_s ? WORDS.slowMode(slow_mode_s) : WORDS.modes[chat_mode]);
-    attr(this.input, "disabled", banned || words || state === "ended" || until > now ? "" : null);
+    attr(this.input, "disabled", banned || words || until > now ? "" : null);
     attr(this.input, "placeholder", words || (now < this.mayWriteAt ? WORDS.wait(this.mayWriteAt - now) : chat_mode === "buyers" ? WORDS.modes.buyers : WORDS.ask));
     maybe($("chat-note"), until > now ? WORDS.timedOut(until, mine?.reason) : this.note);
   }
