@@ -1,6 +1,7 @@
 """WHIP and WHEP through the web worker and a real media worker, with stock aiortc peers."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from support import offers
 from support.studio import ORIGIN, SDP, Studio, studio_of
 from support.web import SHOW, Web, expect, refused
 
+from server.log import reader
 from server.store.store import Store
 
 TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -232,3 +234,33 @@ async def test_a_press_of_the_publishing_page_counts_in_frame_time(studio: Studi
     assert link.press_ms(SHOW, "p_somebody_else", 1000.0, publication) is None
     assert link.press_ms(SHOW, creator, 1000.0, "another") is None
     assert link.press_ms("other", creator, 1000.0, publication) is None
+
+    async def pinned_at(token: str, wall_ms: float) -> tuple[int, int]:
+        press = {"Vendue-Press": f"{wall_ms};{publication}"}
+        await expect(200, studio.web.call("PUT", "pin", {"sku": "mug"}, token=token, headers=press))
+        *_, entry = await reader.entries(studio.web.store, SHOW, 0)
+        assert entry.kind == "product.pinned"
+        return entry.at_ms, entry.ts
+
+    wall_ms = time.time() * 1000 - 300
+    at_ms, _ = await pinned_at(studio.web.creator, wall_ms)
+    assert abs(at_ms - (wall_ms + (known.d_ms or 0))) < 50  # D is slewed meanwhile
+    at_ms, ts = await pinned_at(studio.web.bearer("helper", "producer"), wall_ms)
+    assert at_ms == ts  # another device's clock says nothing
+    at_ms, ts = await pinned_at(studio.web.creator, wall_ms - 60_000)
+    assert at_ms == ts  # nor a press that cannot be
+
+
+async def test_hidden_video_stops_for_viewers_and_comes_back(studio: Studio) -> None:
+    await studio.publish()
+    viewer = await studio.watch()
+    await viewer.sees(video=10)
+    blank = {"action": "blank_video", "reason": "a phone number in the picture"}
+    await expect(200, studio.web.call("POST", "moderation", blank, token=studio.web.creator))
+    await asyncio.sleep(0.5)  # what is on its way
+    hidden = viewer.frames["video"]
+    await asyncio.sleep(1.0)
+    assert viewer.frames["video"] - hidden <= 1
+    show = {"action": "show_video", "reason": "gone"}
+    await expect(200, studio.web.call("POST", "moderation", show, token=studio.web.creator))
+    await viewer.sees(video=10)
