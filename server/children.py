@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -106,7 +107,8 @@ class Child:
                 self.gave_up(self.name)
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._stop.wait()
             self.restarts += 1
 
     async def _run_once(self) -> int | None:
@@ -142,6 +144,13 @@ class Child:
 async def stop_all(children: Sequence[Child], grace_s: float) -> None:
     """Stop `children` side by side."""
     await asyncio.gather(*(child.stop(grace_s) for child in children))
+
+
+def raise_open_files() -> int:
+    """Allow this process as many open files as it may have: a socket is one, and 1,024 are soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 def receive_settings() -> Settings:

@@ -21,6 +21,7 @@ from server.settings import Settings, SettingsError, load
 STOPPED: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
+OTHER_FILES: Final = 200  # that a web worker has open beside its viewers' sockets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +134,7 @@ def _media(args: argparse.Namespace) -> int:
 
 
 def _worker_settings(role: str, args: argparse.Namespace) -> Settings:
-    from server.children import receive_settings  # noqa: PLC0415
+    from server.children import raise_open_files, receive_settings  # noqa: PLC0415
 
     if args.from_parent:
         settings = receive_settings()
@@ -144,6 +145,10 @@ def _worker_settings(role: str, args: argparse.Namespace) -> Settings:
         settings.sockets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     telemetry.configure(role, settings.log.level, settings.process.index)
     telemetry.RESTARTS.set(settings.process.restarts)
+    open_files = raise_open_files()
+    if role == "web" and open_files < settings.limits.sockets + OTHER_FILES:
+        log = telemetry.get_logger(__name__)
+        log.warning("too_few_open_files", allowed=open_files, limits_sockets=settings.limits.sockets)
     return settings
 
 

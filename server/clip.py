@@ -18,7 +18,7 @@ from av.bitstream import BitStreamFilterContext
 
 from server import clip_picture
 
-VERSION: Final = 1  # of the clip's content; another number makes caches draw anew
+VERSION: Final = 2  # of the clip's content; another number makes caches draw anew
 FRAMES_PER_S: Final = 30
 SECONDS: Final = 10
 KEYFRAME_INTERVAL_S: Final = (

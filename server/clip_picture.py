@@ -16,6 +16,8 @@ HEIGHT: Final = 1280
 VASE_TOP: Final = 330
 VASE_BOTTOM: Final = 1010
 TABLE_TOP: Final = 985
+CLOCK_TOP: Final = 256  # over the vase and under what pages lay over a picture's top
+SCALE: Final = 6  # of the clock's letters
 SHIFTS: Final = 64  # positions of the glaze per stripe
 STRIPES: Final = 6  # per half turn
 FONT: Final = {  # 5x7 pixels a letter, a row each, most significant bit at the left
@@ -61,7 +63,7 @@ def draw(number: int, frames_per_s: int, seconds: int) -> av.VideoFrame:
     for row in range(VASE_TOP, VASE_BOTTOM):
         _vase_row(planes, row, turn)
     text = f"DEMO {number // frames_per_s:02d}.{number % frames_per_s:02d}"
-    _write(planes[0], text, left=60, top=1130, scale=11)
+    _write(planes[0], text, left=(WIDTH - len(text) * 6 * SCALE) // 2, top=CLOCK_TOP, scale=SCALE)
     frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
     for plane, drawn in zip(frame.planes, planes, strict=True):
         plane.update(_padded(bytes(drawn), plane.width, plane.line_size))

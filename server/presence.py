@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-VACANT_AFTER_OTHERS_S: Final = 5.0
+VACANT_AFTER_OTHERS_S: Final = 8.0  # a page notices a dead connection within 4 s, then connects anew
 LOST_AFTER_S: Final = 2.0  # health may lag behind a publication that has just begun
 
 
@@ -51,10 +51,12 @@ class Presence:
         if ours is not None:
             return self._while_publishing(seen, ours, now)
         if not seen.reachable:
-            self._others_until = float("-inf")  # whoever was there is gone with the server
+            if self._others_until > float("-inf"):
+                self._others_until = now  # the person who was on comes back as well, and goes first
             return Decision.WAIT
         if seen.publication is not None or now - self._others_until < VACANT_AFTER_OTHERS_S:
             return Decision.WAIT
+        self._others_until = float("-inf")
         return Decision.PUBLISH
 
     def _while_publishing(self, seen: Seen, ours: str, now: float) -> Decision:

@@ -6,7 +6,10 @@ import pytest
 import pytest_asyncio
 from support import store as stores
 
+from server.children import raise_open_files
 from server.store.store import Store
+
+raise_open_files()  # a thousand viewers and their server in one process are two thousand sockets
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -65,6 +65,6 @@ def test_next_directory_when_one_cannot_be_written(tmp_path: Path, monkeypatch: 
     blocked = tmp_path / "file"
     blocked.write_text("")
     clip.cached((blocked / "below", tmp_path / "good"))
-    assert [path.name for path in (tmp_path / "good").iterdir()] == ["demo-clip-1.mkv"]
+    assert [path.name for path in (tmp_path / "good").iterdir()] == [f"demo-clip-{clip.VERSION}.mkv"]
     with pytest.raises(OSError):
         clip.cached((blocked / "below",))

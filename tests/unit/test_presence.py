@@ -47,8 +47,18 @@ def test_comes_back_at_once_when_the_server_forgot_it() -> None:
     assert presence.decide(VACANT, None, 3.0) is Decision.PUBLISH
 
 
-def test_comes_back_after_a_restart_whoever_was_on() -> None:
+def test_comes_back_at_once_after_a_restart_when_nobody_else_was_on() -> None:
+    presence = Presence()
+    presence.published(0.0)
+    assert presence.decide(DOWN, "ours", 3.0) is Decision.LEAVE
+    assert presence.decide(DOWN, None, 60.0) is Decision.WAIT
+    assert presence.decide(VACANT, None, 61.0) is Decision.PUBLISH
+
+
+def test_a_person_goes_first_after_a_restart() -> None:
     presence = Presence()
     assert presence.decide(THEIRS, None, 0.0) is Decision.WAIT
     assert presence.decide(DOWN, None, 1.0) is Decision.WAIT
-    assert presence.decide(VACANT, None, 2.0) is Decision.PUBLISH
+    assert presence.decide(DOWN, None, 60.0) is Decision.WAIT
+    assert presence.decide(VACANT, None, 61.0) is Decision.WAIT
+    assert presence.decide(VACANT, None, 60.0 + VACANT_AFTER_OTHERS_S) is Decision.PUBLISH
