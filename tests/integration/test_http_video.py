@@ -236,6 +236,7 @@ async def test_a_press_of_the_publishing_page_counts_in_frame_time(studio: Studi
     assert link.press_ms("other", creator, 1000.0, publication) is None
 
     async def pinned_at(token: str, wall_ms: float) -> tuple[int, int]:
+        await expect(204, studio.web.call("DELETE", "pin", token=token))
         press = {"Vendue-Press": f"{wall_ms};{publication}"}
         await expect(200, studio.web.call("PUT", "pin", {"sku": "mug"}, token=token, headers=press))
         *_, entry = await reader.entries(studio.web.store, SHOW, 0)
