@@ -151,10 +151,13 @@ class Crowd:
         if kept.full is None:
             self.lanes.push(Lane.URGENT, kept.frame, self._seats)
             return
-        whole = dict(self._staff_seats)
-        whole.update((viewer.seat, None) for viewer in self.of_pid(kept.target) if viewer.seat is not None)
-        self.lanes.push(Lane.URGENT, kept.frame, [seat for seat in self._seats if seat not in whole])
-        self.lanes.push(Lane.URGENT, kept.full, whole)
+        theirs = {viewer.seat for viewer in self.of_pid(kept.target)} - self._staff_seats.keys()
+        rest = [seat for seat in self._seats if seat not in theirs and seat not in self._staff_seats]
+        self.lanes.push(Lane.URGENT, kept.frame, rest)
+        self.lanes.push(Lane.URGENT, kept.full, self._staff_seats)
+        self.lanes.push(
+            Lane.URGENT, kept.personal or kept.frame, [seat for seat in theirs if seat is not None]
+        )
 
     def has_banned(self, pid: str) -> bool:
         """Was `pid` banned since this worker follows the show?"""
@@ -173,7 +176,7 @@ class Crowd:
         """
         for viewer in self.of_pid(pid):
             if viewer.seat is not None:
-                viewer.seat.write(kept.full or kept.frame)
+                viewer.seat.write(kept.frame_for(pid, staff=is_staff(viewer.roles)))
             viewer.close(CLOSE_BANNED, "banned")
 
     def _set_members(self, body: Mapping[str, Any]) -> None:

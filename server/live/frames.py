@@ -16,4 +16,5 @@ def text_frame(data: bytes) -> bytes:
 def keep(told: Told, public: bytes) -> Kept:
     """A public entry with its frames made."""
     full = text_frame(told.full) if told.full is not None else None
-    return Kept(told.seq, told.prev, text_frame(public), full, told.target)
+    personal = text_frame(told.personal) if told.personal is not None else None
+    return Kept(told.seq, told.prev, text_frame(public), full, personal, told.target)

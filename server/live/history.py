@@ -12,18 +12,21 @@ from server.live.limits import HISTORY_ENTRIES
 
 
 class Kept(NamedTuple):
-    """One public entry, framed. `full` replaces `frame` for staff and for `target`, when there is one."""
+    """One public entry, framed. `full` stands in for `frame` for staff, `personal` for `target`."""
 
     seq: int
     prev: int
     frame: bytes
     full: bytes | None = None
+    personal: bytes | None = None
     target: str = ""
 
     def frame_for(self, pid: str, *, staff: bool) -> bytes:
         """The frame that a viewer with this `pid` ('' none) gets."""
-        if self.full is not None and (staff or (pid and pid == self.target)):
+        if staff and self.full is not None:
             return self.full
+        if self.personal is not None and pid and pid == self.target:
+            return self.personal
         return self.frame
 
 

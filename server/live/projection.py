@@ -24,14 +24,15 @@ _CHAT_DELETE: Final = "delete"
 class Told(msgspec.Struct, frozen=True):
     """One entry, projected; each part is the JSON of an update, or None.
 
-    `public` is part of the chain. `full` stands in its place for staff and for `target` (a pid). `order` is
-    for the sockets of `order_pid`.
+    `public` is part of the chain. In its place stand `full` for staff and `personal` for `target` (a pid):
+    whom it hits and why, but not by whose hand. `order` is for the sockets of `order_pid`.
     """
 
     seq: int
     prev: int
     public: bytes | None = None
     full: bytes | None = None
+    personal: bytes | None = None
     target: str = ""
     order_pid: str = ""
     order: bytes | None = None
@@ -68,6 +69,7 @@ def _public(entry: Entry, epoch: str, show: str, stock: tuple[Level, ...]) -> To
         entry.prev_public,
         public=encode(_update(entry, epoch, show, effect)),
         full=encode(_update(entry, epoch, show, {**entry.body, "actor": entry.actor})),
+        personal=encode(_update(entry, epoch, show, entry.body)),
         target=target,
         deleted_messages=frozenset(entry.body.get("message_ids") or ())
         if action == _CHAT_DELETE

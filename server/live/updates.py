@@ -110,8 +110,8 @@ class Stock(msgspec.Struct, frozen=True):
 
 
 class Moderation(msgspec.Struct, frozen=True):
-    """An act of moderation. `subject` (a pid), `actor`, `reason` and `until_ms` reach staff and the target
-    only.
+    """An act of moderation. `subject` (a pid), `reason` and `until_ms` reach staff and the target only, and
+    `actor` staff alone.
     """
 
     action: str

@@ -87,7 +87,6 @@ class SimulatedViewer:
         self.epoch, self.last = (resume.epoch, resume.seq) if resume else ("", -1)
         self.seen: list[int] = []
         self.orders: list[str] = []
-        self.full = 0
         self.sink: Sink = self._take
 
     def _take(self, data: bytes, /) -> None:
@@ -123,11 +122,18 @@ class SimulatedViewer:
             assert update["prev"] <= self.last, "a loss"
             self.last = update["seq"]
             self.seen.append(update["seq"])
-            self.full += update["type"] == "moderation" and "reason" in update["data"]
+            if update["type"] == "moderation":
+                self.check_moderation(update["data"])
         elif update["type"] == "tick":
             assert update["data"]["head"] <= self.last, "a tick told of an entry before it came"
         elif update["type"] == "order":
             self.orders.append(update["data"]["pid"])
+
+    def check_moderation(self, data: dict[str, Any]) -> None:
+        """Staff sees all, the target itself, everybody else the effect."""
+        staff = "moderator" in self.roles
+        assert ("actor" in data) == staff
+        assert ("reason" in data) == (staff or data.get("subject") == self.holder.pid)
 
 
 def _texts(data: bytes) -> list[bytes]:

@@ -49,12 +49,13 @@ def test_history_takes_only_what_follows(seq: int, prev: int) -> None:
     assert (history.head, history.public_head, history.since(5)) == (5, 5, [])
 
 
-def test_staff_and_the_target_get_the_whole_entry() -> None:
-    entry = Kept(1, 0, b"effect", b"full", "p_t")
-    assert entry.frame_for("p_t", staff=False) == b"full"
+def test_staff_and_the_target_get_more_than_the_effect() -> None:
+    entry = Kept(1, 0, b"effect", b"full", b"personal", "p_t")
+    assert entry.frame_for("p_t", staff=False) == b"personal"
+    assert entry.frame_for("p_t", staff=True) == b"full"
     assert entry.frame_for("p_x", staff=True) == b"full"
     assert entry.frame_for("p_x", staff=False) == b"effect"
-    assert Kept(1, 0, b"effect", b"full", "").frame_for("", staff=False) == b"effect"
+    assert Kept(1, 0, b"effect", b"full", b"personal", "").frame_for("", staff=False) == b"effect"
 
 
 # Stock

@@ -66,6 +66,7 @@ def test_moderation_is_an_effect_for_the_public() -> None:
     projected = told("public", "moderation", body)
     assert data(projected.public) == {"action": "timeout", "seconds": 60}
     assert data(projected.full) == {**body, "actor": "p_actor"}
+    assert data(projected.personal) == body
     assert projected.target == "p_t"
     assert projected.banned_pid == ""
 

@@ -21,7 +21,7 @@ async def test_a_ban_ends_every_connection_of_that_person_only(server: LiveServe
         async with asyncio.timeout(1):
             await moderate(store, "ban", subject=BUYER["pid"], reason="spam")
             assert [await one.closed(), await two.closed()] == [4503, 4503]
-        assert one.heard[-1]["data"]["reason"] == "spam"
+        assert one.heard[-1]["data"] == {"action": "ban", "subject": BUYER["pid"], "reason": "spam"}
         effect = await other.until("moderation")
         assert effect["data"] == {"action": "ban"}
         full = await staff.until("moderation")
