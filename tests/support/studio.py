@@ -83,7 +83,9 @@ async def studio_of(store: Store, origin: str = ORIGIN, **settings: Any) -> Asyn
             http = {"allowed_origins": (origin,)}
             async with running(store, sockets, run_dir=str(sockets), http=http) as web:
                 await web.open_show()
-                yield Studio(web, worker, peers)
-                await asyncio.gather(*(peer.close() for peer in peers))
+                try:
+                    yield Studio(web, worker, peers)
+                finally:
+                    await asyncio.gather(*(peer.close() for peer in peers))
         finally:
             await worker.stop()
