@@ -141,6 +141,15 @@ def start_task(coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T |
     return task
 
 
+async def end_tasks(*tasks: "asyncio.Task[Any] | None") -> None:
+    """Cancel `tasks` and return when they have ended; a cancellation of the caller is not swallowed."""
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running)
+
+
 async def _root(coroutine: Coroutine[Any, Any, T], name: str) -> T | None:
     try:
         return await coroutine

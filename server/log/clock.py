@@ -9,7 +9,6 @@ steps below a second are followed.
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import Final, cast
 from server.store.outcome import StoreError
 from server.store.resp import Reply
 from server.store.store import Store
-from server.telemetry import counter, get_logger, start_task
+from server.telemetry import counter, end_tasks, get_logger, start_task
 
 CLOCK_KEY: Final = "ls:clock"
 DIRECTORY_KEY: Final = "ls:shows"
@@ -95,10 +94,7 @@ class ServerClock:
 
     async def close(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks(self._task)
 
     async def beat(self) -> None:
         """One round: sample, take a jump back, confirm the live shows' clocks. Raises StoreError."""

@@ -8,7 +8,6 @@ lost entries: the show gets a new epoch, and the sink is told to start over (`on
 """
 
 import asyncio
-import contextlib
 import secrets
 from typing import Protocol
 
@@ -19,7 +18,7 @@ from server.store.outcome import StoreError
 from server.store.resp import Reply
 from server.store.store import Store
 from server.store.subscriber import Messages, Subscriber
-from server.telemetry import counter, get_logger, start_task
+from server.telemetry import counter, end_tasks, get_logger, start_task
 
 POLL_S = 1.0
 EARLY_MAX = 5000
@@ -85,11 +84,7 @@ class Follower:
         """Stop following everything."""
         tasks = [followed.catching_up for followed in self._shows.values()]
         self._shows.clear()
-        for task in [self._poller, *tasks]:
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await end_tasks(self._poller, *tasks)
         await self._subscriber.close()
 
     async def follow(self, show: str) -> ShowSnapshot | None:

@@ -23,7 +23,7 @@ from server.store.connection import Connection, connect
 from server.store.outcome import StoreError
 from server.store.resp import Reply, encode
 from server.store.topology import Target
-from server.telemetry import counter, get_logger, start_task
+from server.telemetry import counter, end_tasks, get_logger, start_task
 
 SOCKET_PATH_MAX = 100
 """Bytes; the kernel's limit is 108 with the final zero."""
@@ -102,15 +102,13 @@ class EmbeddedStore:
     async def stop(self) -> None:
         """Stop it in order, and give the data directory free."""
         self._stopping = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await end_tasks(self._keeper)
         process = self._process
         if process is not None and process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await process.wait()
             except TimeoutError:
                 log.warning("store_killed")
                 process.kill()
@@ -136,7 +134,8 @@ class EmbeddedStore:
     async def _check_version(self) -> None:
         binary = find_binary()
         process = await asyncio.create_subprocess_exec(binary, "--version", stdout=asyncio.subprocess.PIPE)
-        said, _ = await asyncio.wait_for(process.communicate(), START_S)
+        async with asyncio.timeout(START_S):
+            said, _ = await process.communicate()
         found = re.search(rb"v=(\d+)\.", said)
         if not found or int(found[1]) < OLDEST_MAJOR:
             raise EmbeddedStoreError(
@@ -242,7 +241,8 @@ async def _answers(target: Target) -> bool:
         return False
     try:
         connection.write(encode(("PING",)))
-        return await asyncio.wait_for(replies, 1.0) == b"PONG"
+        async with asyncio.timeout(1.0):
+            return await replies == b"PONG"
     except TimeoutError:
         return False
     finally:

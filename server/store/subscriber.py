@@ -7,7 +7,6 @@ read together.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import cast
 
@@ -15,7 +14,7 @@ from server.store.connection import Connection, connect
 from server.store.outcome import StoreError, StoreUnavailable
 from server.store.resp import Arg, Reply, encode
 from server.store.topology import Target
-from server.telemetry import get_logger
+from server.telemetry import end_tasks, get_logger
 
 CONFIRM_S = 3.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.05, 1.0
@@ -47,10 +46,7 @@ class Subscriber:
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks(self._task)
 
     async def subscribe(self, channel: str) -> None:
         """Returns when the store has confirmed; raises StoreUnavailable when it does not (and goes on
@@ -60,7 +56,8 @@ class Subscriber:
         event = self._confirmed.setdefault(channel, asyncio.Event())
         self._send("SSUBSCRIBE", channel)
         try:
-            await asyncio.wait_for(event.wait(), CONFIRM_S)
+            async with asyncio.timeout(CONFIRM_S):
+                await event.wait()
         except TimeoutError:
             raise StoreUnavailable(f"no subscription to {channel}", maybe_applied=True) from None
 
@@ -78,7 +75,8 @@ class Subscriber:
         delay_s = RETRY_FIRST_S
         while True:
             try:
-                connection = await asyncio.wait_for(connect(self._target, self._on_replies), CONFIRM_S)
+                async with asyncio.timeout(CONFIRM_S):
+                    connection = await connect(self._target, self._on_replies)
             except (OSError, TimeoutError):
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MOST_S)
@@ -106,7 +104,8 @@ class Subscriber:
             self._send("SSUBSCRIBE", channel)
         for channel in list(self._wanted):
             event = self._confirmed.setdefault(channel, asyncio.Event())
-            await asyncio.wait_for(event.wait(), CONFIRM_S)
+            async with asyncio.timeout(CONFIRM_S):
+                await event.wait()
         self._on_up()
         while True:
             self._heard = False

@@ -11,7 +11,6 @@ One `Wire` is one connection that heals itself. Its promises:
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -19,6 +18,7 @@ from server.store.connection import Connection, connect
 from server.store.outcome import StoreBusy, StoreError, StoreReplyError, StoreUnavailable
 from server.store.resp import Arg, ProtocolError, Reply, encode
 from server.store.topology import Target
+from server.telemetry import end_tasks
 
 MAX_PENDING = 20_000
 """A second of the store's own capacity at its slowest; more waiting commands would only answer too late."""
@@ -82,7 +82,8 @@ class Wire:
         up: asyncio.Future[None] = wire._loop.create_future()
         wire._task = asyncio.create_task(wire._keep_connected(up), name=f"wire {target!r}")
         try:
-            await asyncio.wait_for(up, wait_s)
+            async with asyncio.timeout(wait_s):
+                await up
         except BaseException as error:
             await wire.close()
             if isinstance(error, TimeoutError):
@@ -135,10 +136,7 @@ class Wire:
     async def close(self) -> None:
         """Close now; what waits is answered StoreUnavailable."""
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks(self._task)
         connection = self._connection
         self._drop_connection("the connection was closed")
         if connection is not None:
@@ -216,7 +214,8 @@ class Wire:
         delay_s = RETRY_FIRST_S
         while not self._closed:
             try:
-                connection = await asyncio.wait_for(self._connect(), self._timeout_s)
+                async with asyncio.timeout(self._timeout_s):  # wait_for may swallow our cancellation (3.11)
+                    connection = await self._connect()
             except (OSError, StoreError, TimeoutError) as error:
                 self._drop_connection("the connection failed")
                 if isinstance(error, StoreReplyError) and not _passing(error) and not up.done():

@@ -20,19 +20,33 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def peer(path: Path, serve: Serve) -> AsyncGenerator[Target]:
     """A store that does what the test says, once per connection."""
 
+    handlers: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.add(task)
+        writers.append(writer)
+        try:
             await serve(reader, writer)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
 
     server = await asyncio.start_unix_server(handle, path)
     try:
         yield Target(path=str(path))
     finally:
+        await asyncio.sleep(0.02)  # what was just accepted gets its handler
         server.close()
         await server.wait_closed()
+        for writer in writers:
+            writer.transport.abort()
+        if handlers:
+            await asyncio.wait(handlers)
+        await asyncio.sleep(0)  # aborted transports close in the next turn
 
 
 async def test_replies_come_back_in_the_order_of_the_calls(store: Store) -> None:
@@ -133,7 +147,8 @@ async def test_without_a_store_a_call_waits_its_time_and_was_not_sent(tmp_path: 
         wire = await Wire.open(target, timeout_s=0.2)
         with pytest.raises(StoreUnavailable):
             await wire.call("PING")
-    (tmp_path / "s").unlink(missing_ok=True)
+    while wire.connected:
+        await asyncio.sleep(0.005)
     with pytest.raises(StoreUnavailable) as unsent:
         await wire.call("PING")
     assert not unsent.value.maybe_applied
@@ -176,3 +191,24 @@ async def test_a_database_is_selected_on_every_connection(store: Store) -> None:
     reply: Reply = await wire.call("GET", "here")
     assert reply == b"3"
     await wire.close()
+
+
+@pytest.mark.parametrize("turns", range(40))
+async def test_closing_ends_at_whatever_point_of_reconnecting(tmp_path: Path, turns: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            writer.write(b"+PONG\r\n")
+
+    async with peer(tmp_path / "s", serve) as target:
+        wire = await Wire.open(target)
+        connection = wire._connection  # pyright: ignore[reportPrivateUsage]
+        assert connection is not None
+        connection.abort()
+        while wire.connected:
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(wire.close())
+        done, _ = await asyncio.wait([closing], timeout=5)
+        assert done
+        assert not wire.connected
