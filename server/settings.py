@@ -10,6 +10,7 @@ Reading makes nothing: `server.secret` makes the signing key.
 import json
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -59,6 +60,13 @@ class Http(Section):
     public_url: str = ""
     trusted_proxies: Words = ()
     allowed_origins: Words = ()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)  # its ValueError names what is wrong
+        return value
 
     @field_validator("public_url")
     @classmethod

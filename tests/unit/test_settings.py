@@ -65,6 +65,7 @@ def test_lists_from_environment() -> None:
         ("[http]\nport = 70000", "http.port: "),
         ("[http]\nport = 'x'", "http.port: "),
         ("http = 3", "http: "),
+        ("[http]\ntrusted_proxies = ['10.0.0.0/8', 'proxy']", "http.trusted_proxies: 'proxy'"),
         ("[http]\npublic_url = 'live.example'", "http.public_url: must be an absolute"),
         ("[redis]\nurl = 'localhost:6379'", "redis.url: must begin with"),
         ("[auth]\nsecret = 'short'", "auth.secret: must have at least 32 bytes"),
