@@ -170,6 +170,8 @@ class Admission:
                 for level in told.stock:
                     crowd.stock.note(level, told=True)
                 if told.public is not None and told.seq <= crowd.history.head:
+                    if older and older[-1].seq != told.prev:  # trimmed while we read
+                        older.clear()
                     older.append(keep(told, told.public))
             if after >= crowd.history.head:
                 break

@@ -162,7 +162,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.log = Log()
-        self.applied = 0
+        self.applied = self.trimmed = 0
         self.scheduled: deque[Callable[[], None]] = deque()
         self.now_ms = 10_000
         self.crowd = Crowd(SHOW, Lanes(self.scheduled.append), lambda: self.now_ms)
@@ -183,12 +183,16 @@ class World:
 
     async def _entries(self, after: int) -> list[Entry]:
         await asyncio.sleep(0)
-        return self.log.since(after)
+        return self.log.since(max(after, self.trimmed))
+
+    def trim(self) -> None:
+        """The oldest entries leave the store."""
+        self.trimmed = max(self.trimmed, self.applied - self.random.randrange(60))
 
     def step(self) -> None:
         choice = self.random.choice
         actions = [self.write_entry] * 5 + [self.follow] * 4 + [self.turn] * 4 + [self.peers_read] * 4
-        choice([*actions, self.arrive, self.arrive, self.leave, self.tick, self.wait])()
+        choice([*actions, self.arrive, self.arrive, self.leave, self.tick, self.wait, self.trim])()
         if self.random.random() < 0.003:
             self.new_epoch()
 
@@ -282,7 +286,7 @@ class World:
 
     async def settle(self) -> None:
         """No more happens: everything queued is delivered and everybody reads."""
-        for _ in range(400):
+        for _ in range(40):
             self.now_ms += 50
             self.follow()
             while self.scheduled:
