@@ -29,6 +29,7 @@ def _publisher(ingress: Ingress, layers: dict[Kind, PublishedLayer]) -> Publishe
         keyframe_interval_ms=None if interval_s is None else interval_s * 1000,
         codec="" if video.codec is None else video.codec.name,
         layers=(LayerHealth(video.rid, width, height, int(video.bitrate.per_s * 8)),),
+        b_frames=video.b_frames,
     )
 
 

@@ -121,6 +121,8 @@ class PublisherHealth:
     keyframe_interval_ms: float | None
     codec: str
     layers: tuple[LayerHealth, ...]
+    b_frames: bool = False
+    """The stream has B slices: pictures come in another order than they are shown in, and browsers judder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from support import rtp_sender
 from support.npm import installed
 from support.outside import program
 from support.studio import Studio
-from support.web import SHOW
+from support.web import SHOW, expect
 
 pytestmark = pytest.mark.slow
 
@@ -32,12 +32,16 @@ async def test_werift_plays(studio: Studio, folder: Path) -> None:
         await player.says("packets audio 60")
 
 
-async def test_werift_publishes(studio: Studio, folder: Path) -> None:
+@pytest.mark.parametrize("b_frames", [0, 2])
+async def test_werift_publishes(studio: Studio, folder: Path, b_frames: int) -> None:
+    """B-frames, which browsers do not show in order, are named in the show's health."""
     viewer = await studio.watch()
     url = f"{studio.web.url}/whip/{SHOW}"
     node = shutil.which("node") or "node"
     async with program(node, SCRIPT, "whip", url, studio.web.creator, cwd=folder) as publisher:
         port = (await publisher.says("port ")).split()[1]
         await publisher.says("state connected")
-        async with program(sys.executable, Path(rtp_sender.__file__), port):
+        async with program(sys.executable, Path(rtp_sender.__file__), port, str(b_frames)):
             await viewer.sees(video=30)
+            health = await expect(200, studio.web.call("GET", "health", token=studio.web.creator))
+            assert health["publisher"]["b_frames"] is bool(b_frames)
