@@ -73,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export", _export, "Print a show's log as NDJSON.")
     export.add_argument("show", metavar="SHOW")
     _config(export, data_dir=True)
+
+    verify = command("verify", _verify, "Check an exported log: its seals, and the rules of docs/verify.md.")
+    verify.add_argument("file", metavar="FILE", help="what `vendue export` printed (-: standard input)")
+    verify.add_argument("--key", metavar="K", help="the public key: a PEM file, or its 32 bytes in base64")
     return parser
 
 
@@ -199,6 +203,12 @@ def _export(args: argparse.Namespace) -> int:
     except StoreError as error:
         _complain(f"the store does not answer: {error}")
     return FAILED
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from server.verify_command import verify_file  # noqa: PLC0415
+
+    return verify_file(args.file, args.key)
 
 
 def _data_dir(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,0 +1,194 @@
+"""The state of a show, replayed from its log: what the rules compare an entry with. Pure.
+
+`Replay` believes what it is told (the rules have judged it before) but for what can be counted: stock and the
+units that caps and quotas speak about are summed from the orders, never copied from an entry.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from server.commerce.model import COUNTED, HOLDING
+from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
+from server.log.entries import Entry
+from server.verify.bodies import (
+    ORDER_KINDS,
+    Body,
+    EpochChanged,
+    FlashPrice,
+    Moderation,
+    OrderChange,
+    Pinned,
+    PriceEnded,
+    ProductUpdated,
+    Restocked,
+    ShowCreated,
+    ShowState,
+    Unpinned,
+)
+
+Stock = tuple[int, int, int]
+"""left, held, sold."""
+
+
+@dataclass
+class Product:
+    """`version` is that of the list price; a flash price has its own (see pricing.py)."""
+
+    list_price_minor: int
+    version: int
+    per_viewer_max: int | None
+    seller: str
+    commission_bps: int
+    flash: Flash | None = None
+    stock: Stock = (0, 0, 0)
+
+    def price_at(self, sale_ms: int) -> PriceInForce:
+        return price_in_force(self.list_price_minor, self.version, self.flash, sale_ms)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One entry on its way through the rules: what it says, and the sale clock when it was written."""
+
+    entry: Entry
+    body: Body | None
+    sale_ms: int
+
+    @property
+    def audience_pid(self) -> str:
+        return self.entry.subject or ""
+
+
+@dataclass
+class Replay:
+    """Everything that the log has said up to some entry."""
+
+    show: ShowCreated | None = None
+    life: ShowState = field(
+        default_factory=lambda: ShowState("scheduled", False, False, False, False, 0, None)
+    )
+    epoch: str = ""
+    seq: int = 0
+    public_seq: int = 0
+    ts: int = 0
+    pin: str = ""
+    products: dict[str, Product] = field(default_factory=dict[str, Product])
+    flashes: dict[str, FlashPrice] = field(default_factory=dict[str, FlashPrice])
+    orders: dict[str, OrderChange] = field(default_factory=dict[str, OrderChange])
+    buyers: dict[str, str] = field(default_factory=dict[str, str])
+    banned: set[str] = field(default_factory=set[str])
+    bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    flash_bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    flash_used: Counter[str] = field(default_factory=Counter[str])
+
+    def sale_ms(self, ts: int) -> int:
+        """The sale clock at a server time, as the show stands."""
+        return sale_time_ms(ts, self.life.frozen_since_ms or 0, self.life.frozen_total_ms)
+
+    def state_of(self, order: str) -> str:
+        """An order's state; "" when there is no such order."""
+        known = self.orders.get(order)
+        return known.order.state if known else ""
+
+    def takes_units(self, change: OrderChange) -> bool:
+        """Whether the change begins to count against caps and quotas."""
+        return change.order.state in COUNTED and self.state_of(change.order.id) not in COUNTED
+
+    def stock_after(self, change: OrderChange) -> Stock:
+        """The stock of the order's product after the change: its units move from one place to another."""
+        units = change.order.quantity
+        left, held, sold = self.products[change.order.sku].stock
+        stock = {"left": left, "held": held, "sold": sold, "written off": 0}
+        source, target = _place(self.state_of(change.order.id)), _place(change.order.state)
+        if (source, target) == ("sold", "left") and not all(r.restock for r in change.order.refunds):
+            target = "written off"
+        stock[source] -= units
+        stock[target] += units
+        return stock["left"], stock["held"], stock["sold"]
+
+    def apply(self, step: Step) -> None:
+        """Take over what an entry says. Its rules hold, or nothing about the result is promised."""
+        entry, body = step.entry, step.body
+        self.seq, self.ts = entry.seq, entry.ts
+        if entry.is_public:
+            self.public_seq = entry.seq
+        match body:
+            case ShowCreated():
+                self.show, self.epoch = body, body.epoch
+            case ShowState():
+                self.life = body
+            case EpochChanged():
+                self.epoch = body.epoch
+            case Moderation():
+                self._moderate(body)
+            case OrderChange():
+                self._change_order(body, step.audience_pid)
+            case _:
+                self._change_catalogue(body)
+
+    def _moderate(self, body: Moderation) -> None:
+        if body.action == "ban":
+            self.banned.add(body.subject)
+        elif body.action == "unban":
+            self.banned.discard(body.subject)
+
+    def _change_catalogue(self, body: Body | None) -> None:
+        match body:
+            case ProductUpdated():
+                self._put(body)
+            case Restocked():
+                left, held, sold = self.products[body.sku].stock
+                self.products[body.sku].stock = (left + body.delta, held, sold)
+            case Pinned() | Unpinned():
+                self.pin = body.sku if isinstance(body, Pinned) else ""
+            case FlashPrice():
+                self.flashes[body.id] = body
+                self.products[body.sku].flash = Flash(
+                    body.id, body.price_minor, body.price_version, body.starts_sale_ms, body.ends_sale_ms
+                )
+            case PriceEnded():
+                product = self.products[body.sku]
+                product.flash, product.version = None, body.price_version
+            case _:
+                pass
+
+    def _put(self, body: ProductUpdated) -> None:
+        old = self.products.get(body.sku)
+        self.products[body.sku] = Product(
+            body.list_price_minor,
+            version_after(old, body),
+            body.per_viewer_max,
+            body.seller,
+            body.commission_bps,
+            old.flash if old else None,
+            old.stock if old else (0, 0, 0),
+        )
+
+    def _change_order(self, change: OrderChange, pid: str) -> None:
+        order = change.order
+        self.products[order.sku].stock = self.stock_after(change)
+        counted = (order.state in COUNTED) - (self.state_of(order.id) in COUNTED)
+        units = counted * order.quantity
+        self.bought[order.sku, pid] += units
+        if order.line.flash:
+            self.flash_bought[order.line.flash, pid] += units
+            self.flash_used[order.line.flash] += units
+        self.orders[order.id] = change
+        self.buyers.setdefault(order.id, pid)
+
+
+def version_after(old: Product | None, body: ProductUpdated) -> int:
+    """The version of a product's list price after an update: one more when that price changed."""
+    return 1 if old is None else old.version + (body.list_price_minor != old.list_price_minor)
+
+
+def state_named(kind: str) -> str:
+    """The state that an order's entry of this kind leads to."""
+    return ORDER_KINDS[kind]
+
+
+def _place(state: str) -> str:
+    """Where an order's units are while it is in this state."""
+    if state in HOLDING:
+        return "held"
+    return "sold" if state == "paid" else "left"

@@ -1,0 +1,139 @@
+"""Rules for an order's life: who, how, until when, and the money that goes back. Pure."""
+
+from typing import Final
+
+from server.verify.bodies import OrderChange, OrderView, Refund
+from server.verify.replay import Replay, Step, state_named
+from server.verify.rule import rule_for
+
+LEGAL: Final = {
+    "order.held": ("",),
+    "order.paying": ("held",),
+    "order.declined": ("paying",),
+    "order.paid": ("held", "paying", "expired"),
+    "order.cancelled": ("held",),
+    "order.expired": ("held", "paying"),
+    "order.refund_due": ("paid", "expired"),
+    "order.refunded": ("refund_due",),
+}
+"""What may happen to an order in which state; "" is before there is one. Late money may follow `expired`."""
+BY_THE_BUYER: Final = frozenset({"order.held", "order.paying", "order.cancelled"})
+HOLD_MS: Final = (5_000, 3_600_000)  # what the settings allow
+EXTENSION_MAX_MS: Final = 3_600_000
+
+
+@rule_for(OrderChange, 23, "An order changes its state legally")
+def life_is_legal(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """held → paying → paid → refund_due → refunded; held → cancelled; held | paying → expired.
+
+    A declined payment leads back to held. Money for an expired order comes late: paid, or refund due. The
+    entry's kind, the order's `state` and its `seq` agree.
+    """
+    kind, old = step.entry.kind, before.state_of(body.order.id)
+    if old not in LEGAL[kind]:
+        return f"{kind} from {old or 'nothing'}"
+    if body.order.state != state_named(kind):
+        return f"{kind} with state {body.order.state}"
+    return None if body.order.seq == step.entry.seq else f"the order says seq {body.order.seq}"
+
+
+@rule_for(OrderChange, 24, "An order belongs to its buyer")
+def order_has_one_buyer(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """All its entries are for the same pid, and that pid itself holds, pays and cancels."""
+    pid = before.buyers.get(body.order.id, step.audience_pid)
+    if step.audience_pid != pid:
+        return f"it is {pid}'s, not {step.audience_pid}'s"
+    if step.entry.kind in BY_THE_BUYER and step.entry.actor != pid:
+        return f"{step.entry.kind} by {step.entry.actor or 'nobody'}, not by the buyer {pid}"
+    return None
+
+
+@rule_for(OrderChange, 25, "An order's terms are frozen at the hold")
+def terms_are_frozen(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
+    """Only its state, its deadline, its refunds and its seq ever change; nothing is priced again."""
+    first = before.orders.get(body.order.id)
+    if first is None or (body.terms, body.seen_price_minor) == (first.terms, first.seen_price_minor):
+        return None
+    names = first.terms.keys() | body.terms.keys()
+    changed = sorted(name for name in names if first.terms.get(name) != body.terms.get(name))
+    return f"changed: {', '.join(changed) or 'seen_price_minor'}"
+
+
+@rule_for(OrderChange, 26, "A hold lasts until its deadline and not longer")
+def deadline_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """On the sale clock: a hold lasts 5 s to 1 h; the first attempt to pay extends it, once, by 1 h at most.
+
+    Nothing but the late arrival of money happens to it once it is due, and it does not expire before. Orders
+    that hold nothing have no deadline.
+    """
+    kind, told = step.entry.kind, body.order.expires_sale_ms
+    if body.order.state not in ("held", "paying"):
+        early = kind == "order.expired" and step.sale_ms < _deadline(before, body)
+        late = kind == "order.cancelled" and step.sale_ms >= _deadline(before, body)
+        return f"{kind} at the wrong time" if early or late or told is not None else None
+    if told is None:
+        return "a hold without a deadline"
+    if kind == "order.held":
+        lasts_ms = told - step.sale_ms
+        return None if HOLD_MS[0] <= lasts_ms <= HOLD_MS[1] else f"it lasts {lasts_ms} ms"
+    deadline = _deadline(before, body)
+    if step.sale_ms >= deadline:
+        return f"{kind} at {step.sale_ms}, but it was due at {deadline}"
+    most_ms = EXTENSION_MAX_MS if kind == "order.paying" and body.attempt == 1 else 0
+    return None if 0 <= told - deadline <= most_ms else f"its deadline moved by {told - deadline} ms"
+
+
+@rule_for(OrderChange, 27, "Each attempt to pay is counted, and one pays")
+def attempts_are_counted(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """`attempt` grows by one with each `order.paying`; money sets `paid_by` once, to one of the attempts."""
+    old = before.orders.get(body.order.id)
+    attempt, paid_by = (old.attempt, old.paid_by) if old else (0, 0)
+    if body.attempt != attempt + (step.entry.kind == "order.paying"):
+        return f"attempt {body.attempt} after {attempt}"
+    money_came = step.entry.kind in ("order.paid", "order.refund_due") and not paid_by
+    if money_came:
+        return None if 1 <= body.paid_by <= attempt else f"paid by attempt {body.paid_by} of {attempt}"
+    return None if body.paid_by == paid_by else f"paid_by changes from {paid_by} to {body.paid_by}"
+
+
+@rule_for(OrderChange, 28, "No more is given back than was paid")
+def refunds_are_bounded(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """Refunds belong to orders in refund_due and refunded, and sum to the total at most.
+
+    They are done when the order is refunded; what is due does not change while it is given back, and late
+    money, which bought nothing, restocks nothing.
+    """
+    refunds, kind = body.order.refunds, step.entry.kind
+    if kind not in ("order.refund_due", "order.refunded"):
+        return "it has refunds" if refunds else None
+    amount = sum(refund.amount_minor for refund in refunds)
+    if not refunds or amount > body.order.total_minor:
+        return f"{amount} goes back of {body.order.total_minor} paid"
+    if kind == "order.refunded":
+        return _done(before.orders[body.order.id].order, refunds)
+    if any(refund.done_at_ms is not None for refund in refunds):
+        return "it is done before it is due"
+    late = before.state_of(body.order.id) == "expired"
+    return "late money restocks" if late and any(refund.restock for refund in refunds) else None
+
+
+def _done(before: OrderView, refunds: list[Refund]) -> str | None:
+    if any(refund.done_at_ms is None for refund in refunds):
+        return "refunded, but not done"
+    due = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in before.refunds]
+    done = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in refunds]
+    return None if done == due else "what goes back is not what was due"
+
+
+def _deadline(before: Replay, body: OrderChange) -> int:
+    return before.orders[body.order.id].order.expires_sale_ms or 0
+
+
+RULES = (
+    life_is_legal,
+    order_has_one_buyer,
+    terms_are_frozen,
+    deadline_is_kept,
+    attempts_are_counted,
+    refunds_are_bounded,
+)

@@ -1,0 +1,143 @@
+"""Rules for the catalogue: products, what is pinned, flash prices. Pure."""
+
+from typing import Final
+
+from server.commerce.pricing import price_in_force, server_time_ms
+from server.verify.bodies import (
+    FlashPrice,
+    OrderChange,
+    Pinned,
+    PriceEnded,
+    ProductUpdated,
+    Restocked,
+    Unpinned,
+)
+from server.verify.replay import Replay, Step, version_after
+from server.verify.rule import rule, rule_for
+
+FLASH_AHEAD_MAX_MS: Final = 300_000
+FLASH_MS: Final = (5_000, 86_400_000)
+
+
+@rule(16, "What an entry names exists")
+def names_exist(step: Step, before: Replay) -> str | None:
+    """Pins, prices, restocks and orders name a product that is in the log, orders a flash price that is."""
+    match step.body:
+        case Restocked(sku=sku) | Pinned(sku=sku) | FlashPrice(sku=sku) | PriceEnded(sku=sku):
+            flash = None
+        case OrderChange(order=order):
+            sku, flash = order.sku, order.line.flash
+        case _:
+            return None
+    if sku not in before.products:
+        return f"there is no product {sku!r}"
+    return None if flash is None or flash in before.flashes else f"there is no flash price {flash!r}"
+
+
+@rule_for(ProductUpdated, 17, "A changed list price is a new version, and what is told is in force")
+def product_tells_its_price(step: Step, body: ProductUpdated, before: Replay) -> str | None:
+    """A new product has version 1; a new list price the next one, and never while a flash price is announced.
+
+    The price and version told are those in force at that moment (`commerce/pricing.py`).
+    """
+    old = before.products.get(body.sku)
+    flash = old.flash if old else None
+    if old and flash and body.list_price_minor != old.list_price_minor:
+        return f"the list price changes under flash price {flash.id}"
+    due = price_in_force(body.list_price_minor, version_after(old, body), flash, step.sale_ms)
+    told = (body.price_minor, body.price_version)
+    return None if told == due[:2] else f"(price, version) is {told}, in force is {due[:2]}"
+
+
+@rule_for(FlashPrice, 18, "A flash price is announced once, ahead, for a bounded window")
+def flash_is_announced(step: Step, body: FlashPrice, before: Replay) -> str | None:
+    """One at a time for a product, in a show that is not over, under the next version.
+
+    It starts at most 300 s ahead and never in the past, and lasts 5 s to 24 h of the sale clock.
+    """
+    product = before.products[body.sku]
+    ahead_ms, lasts_ms = body.starts_sale_ms - step.sale_ms, body.ends_sale_ms - body.starts_sale_ms
+    if before.life.state == "ended":
+        return "the show is over"
+    if product.flash or body.id in before.flashes:
+        return f"there is one already: {product.flash.id if product.flash else body.id}"
+    told = (body.list_price_minor, body.price_version)
+    if told != (product.list_price_minor, product.version + 1):
+        return f"(list price, version) is {told}"
+    if not 0 <= ahead_ms <= FLASH_AHEAD_MAX_MS or not FLASH_MS[0] <= lasts_ms <= FLASH_MS[1]:
+        return f"it starts in {ahead_ms} ms and lasts {lasts_ms} ms"
+    return None if body.quantity_left == body.quantity else "its quota does not begin whole"
+
+
+@rule_for(
+    PriceEnded, 19, "A flash price ends when its window is over, its quota is used up, or it is stopped"
+)
+def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
+    """The list price returns under the version reserved for it, for the reason that is told."""
+    product = before.products[body.sku]
+    flash = product.flash
+    if flash is None or flash.id != body.id:
+        return f"{body.id} is not the product's flash price"
+    told = (body.price_minor, body.price_version)
+    if told != (product.list_price_minor, flash.version + 1):
+        return f"(price, version) is {told}"
+    over = step.sale_ms >= flash.ends_sale_ms
+    quantity = before.flashes[flash.id].quantity
+    used_up = quantity is not None and before.flash_used[flash.id] >= quantity
+    is_true = {"window": over, "stopped": not over, "quantity": used_up}
+    return None if is_true[body.reason] else f"it did not end by {body.reason}"
+
+
+@rule(20, "Deadlines are told on the server's clock")
+def deadlines_are_derived(step: Step, before: Replay) -> str | None:
+    """`…_at_ms` is the sale-clock deadline on the server's clock, and null while the sale clock stands."""
+    since, total = before.life.frozen_since_ms or 0, before.life.frozen_total_ms
+    match step.body:
+        case FlashPrice() as flash:
+            pairs = [(flash.starts_sale_ms, flash.starts_at_ms), (flash.ends_sale_ms, flash.ends_at_ms)]
+        case OrderChange(order=order) if order.expires_sale_ms is not None:
+            pairs = [(order.expires_sale_ms, order.expires_at_ms)]
+        case _:
+            return None
+    for sale_ms, told in pairs:
+        due = server_time_ms(sale_ms, since, total)
+        if told != due:
+            return f"a deadline is told as {told}, is {due}"
+    return None
+
+
+@rule(21, "What is pinned is told at its price")
+def pin_tells_the_price(step: Step, before: Replay) -> str | None:
+    """`product.pinned` tells the price in force, and only what is pinned can be unpinned."""
+    match step.body:
+        case Pinned(sku=sku, price_minor=told):
+            due = before.products[sku].price_at(step.sale_ms).price_minor
+            return None if told == due else f"the price told is {told}, in force is {due}"
+        case Unpinned(sku=sku):
+            return None if sku == before.pin else f"{sku!r} was not pinned"
+        case _:
+            return None
+
+
+@rule_for(Restocked, 22, "A restock changes what is left, by its difference")
+def restock_is_what_it_says(step: Step, body: Restocked, before: Replay) -> str | None:  # noqa: ARG001
+    """left grows by `delta`, is never below zero, and held and sold stay."""
+    left, held, sold = before.products[body.sku].stock
+    due = (left + body.delta, held, sold)
+    told = (body.left, body.held, body.sold)
+    return (
+        None
+        if told == due and body.left >= 0
+        else f"(left, held, sold) is {told}, must be {due} and not below 0"
+    )
+
+
+RULES = (
+    names_exist,
+    product_tells_its_price,
+    flash_is_announced,
+    flash_ends,
+    deadlines_are_derived,
+    pin_tells_the_price,
+    restock_is_what_it_says,
+)

@@ -1,0 +1,123 @@
+"""Rules for the moment of a sale: is the show open, at what price, is there enough, is it too many. Pure."""
+
+from server.verify.bodies import OrderChange, OrderView
+from server.verify.replay import Replay, Step
+from server.verify.rule import rule_for
+
+
+@rule_for(OrderChange, 29, "Nothing is sold unless the show is live and sales are open")
+def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
+    """Holds are taken in state `live` without `sales_paused`; paying and cancelling work at all times."""
+    if step.entry.kind != "order.held":
+        return None
+    if before.life.state != "live":
+        return f"the show is {before.life.state}"
+    return "sales are paused" if before.life.sales_paused else None
+
+
+@rule_for(OrderChange, 30, "Who is banned buys nothing")
+def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
+    """No hold is taken by a pid between its ban and its unban."""
+    banned = step.entry.kind == "order.held" and step.audience_pid in before.banned
+    return f"{step.audience_pid} is banned" if banned else None
+
+
+@rule_for(OrderChange, 31, "The price charged is the price in force")
+def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """Unit price, version and flash price of a hold are those in force at that entry (`pricing.py`)."""
+    if step.entry.kind != "order.held":
+        return None
+    line, due = body.order.line, before.products[body.order.sku].price_at(step.sale_ms)
+    charged = (line.unit_price_minor, line.price_version, line.flash)
+    return None if charged == tuple(due) else f"charged {charged}, in force is {tuple(due)}"
+
+
+@rule_for(OrderChange, 32, "Nobody is charged more than they saw")
+def price_is_not_above_the_seen(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
+    """The unit price is at most `seen_price_minor`, the price that the buyer's page showed and asked for."""
+    unit_minor = body.order.line.unit_price_minor
+    return (
+        f"charged {unit_minor}, saw {body.seen_price_minor}" if unit_minor > body.seen_price_minor else None
+    )
+
+
+@rule_for(OrderChange, 33, "An order adds up")
+def order_adds_up(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """goods = quantity × unit price, total = goods + shipping + tax, and the commission is rounded half up.
+
+    Show, creator and currency are the show's; seller and commission rate the product's when it was held.
+    """
+    order, show = body.order, before.show
+    if step.entry.kind != "order.held" or show is None:
+        return None
+    product, line = before.products[order.sku], order.line
+    told = (order.show, order.creator, order.currency, order.seller, order.commission_bps, order.placed_at_ms)
+    terms = (show.id, show.owner, show.currency, product.seller, product.commission_bps, step.entry.ts)
+    if told != terms:
+        return f"(show, creator, currency, seller, commission_bps, placed_at_ms) is {told}, must be {terms}"
+    if (order.sku, order.quantity, order.unit_price_minor) != (
+        line.sku,
+        line.quantity,
+        line.unit_price_minor,
+    ):
+        return "the order and its line differ"
+    return _sums(order)
+
+
+def _sums(order: OrderView) -> str | None:
+    goods = order.quantity * order.unit_price_minor
+    total = goods + order.shipping_minor + order.tax_minor
+    commission = (goods * order.commission_bps + 5_000) // 10_000
+    told = (order.goods_minor, order.total_minor, order.commission_minor)
+    due = (goods, total, commission)
+    return None if told == due else f"(goods, total, commission) is {told}, must be {due}"
+
+
+@rule_for(OrderChange, 34, "Stock is conserved, and nothing is sold that was not there")
+def stock_is_conserved(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
+    """left + held + sold changes by restocks and written-off refunds only, and no part is ever below zero.
+
+    What an entry tells of the stock is what the orders before it sum to.
+    """
+    due, level = before.stock_after(body), body.stock[0]
+    if min(due) < 0:
+        return f"(left, held, sold) would be {due}"
+    told = (level.sku, level.left, level.held, level.sold)
+    return None if told == (body.order.sku, *due) else f"the stock told is {told}, must be {due}"
+
+
+@rule_for(OrderChange, 35, "Nobody gets more than the product's cap")
+def cap_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """held, paying and paid units of one pid stay within `per_viewer_max` whenever units are taken."""
+    sku, cap = body.order.sku, before.products[body.order.sku].per_viewer_max
+    if cap is None or not before.takes_units(body):
+        return None
+    units = before.bought[sku, step.audience_pid] + body.order.quantity
+    return f"{units} units of {sku} for one viewer, {cap} at most" if units > cap else None
+
+
+@rule_for(OrderChange, 36, "A flash price keeps its quota and its cap")
+def quota_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """Units at a flash price stay within its `quantity`, and those of one pid within its `per_viewer_max`."""
+    flash = body.order.line.flash
+    if flash is None or not before.takes_units(body):
+        return None
+    terms, quantity = before.flashes[flash], body.order.quantity
+    used, mine = before.flash_used[flash] + quantity, before.flash_bought[flash, step.audience_pid] + quantity
+    if terms.quantity is not None and used > terms.quantity:
+        return f"{used} units at {flash}, {terms.quantity} at most"
+    if terms.per_viewer_max is not None and mine > terms.per_viewer_max:
+        return f"{mine} units at {flash} for one viewer, {terms.per_viewer_max} at most"
+    return None
+
+
+RULES = (
+    show_is_open,
+    buyer_is_not_banned,
+    price_is_in_force,
+    price_is_not_above_the_seen,
+    order_adds_up,
+    stock_is_conserved,
+    cap_is_kept,
+    quota_is_kept,
+)
