@@ -193,7 +193,9 @@ async def video_health(call: Call[None]) -> Answer:
         raise Problem("media_unavailable", retry_after_s=1) from None
     if answer.status != 200:
         raise Problem("media_unavailable", retry_after_s=1)
-    return Answer(200, msgspec.Raw(answer.body))
+    health = msgspec.json.decode(answer.body, type=VideoHealth)
+    health.viewers["freezes_per_min"] = call.services.hub.freezes_per_min(call.show)  # told by the pages
+    return Answer(200, health)
 
 
 def _subject(call: Call[Any]) -> str:
