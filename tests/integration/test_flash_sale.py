@@ -5,7 +5,10 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -172,3 +175,29 @@ async def test_hundred_units_survive_the_loss_of_store_and_web_worker(sale: Serv
             SKU,
             PRICE_MINOR,
         )
+    prove(sale)
+
+
+def prove(server: ServerProcess) -> None:
+    """The log, exported while the sale runs, passes `vendue verify` with the key that the server publishes."""
+    export, key = server.data_dir / "export.ndjson", server.data_dir / "public.pem"
+    vendue = [sys.executable, "-m", "server"]
+    export.write_bytes(
+        subprocess.run(
+            [*vendue, "export", SHOW, "--data-dir", str(server.data_dir)],
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+    )
+    key.write_bytes(urllib.request.urlopen(f"{server.url}/.well-known/vendue-seal-key", timeout=10).read())
+    done = subprocess.run(
+        [*vendue, "verify", str(export), "--key", str(key)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    entries = export.read_bytes().count(b'"body":')
+    assert f"{SHOW}: {entries} entries" in done.stdout

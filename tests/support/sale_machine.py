@@ -5,7 +5,7 @@ reached often. After every step everything must agree, and at the end of each ex
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,7 +15,6 @@ from support.sale_pair import PEOPLE, SalePair
 from server.commerce.catalog import FlashStopped, Restocked
 from server.commerce.ledger import Swept
 from server.commerce.orders import OrderState, RefundDue
-from server.store.scripts import PRELUDE, compose
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -23,12 +22,6 @@ SKUS = ("mug", "vase")
 PRICES = (400, 700, 1000)
 ANY_PRICE = 2000
 OPEN = (("live", False),) * 3
-LIFE: Final = compose(
-    "life",
-    "set_show('state', arg(1), 'sales_paused', arg(2)) refreeze() return {'ok'}",
-    PRELUDE.read_text(),
-    {},
-)
 
 small = st.none() | st.integers(1, 4)
 few = st.integers(0, 5)
@@ -84,9 +77,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @rule(life=st.sampled_from((*OPEN, ("paused", False), ("live", True), ("ended", False))))
     def change_life(self, life: tuple[str, bool]) -> None:
         state, sales_paused = life
-        keys = (f"ls:{{{SHOW}}}:show", f"ls:{{{SHOW}}}:feed")
-        flags = (state, "1" if sales_paused else "0")
-        self._run(self.store.writes.call("EVAL", LIFE.source, 2, *keys, "", "", "", "", *flags))
+        self.announce_life(state, sales_paused=sales_paused)
         self.model.set_life(self.ts, state=state, sales_paused=sales_paused)
 
     @rule(who=people, off=st.booleans())

@@ -1,0 +1,169 @@
+"""A real log for `vendue verify` to judge, and what it takes to change it and seal it again."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.sale import ANNA, BORIS, CREATOR, SHOW, Sale, person
+from support.store import advance
+
+from server.commerce.catalog import FlashSpec, ProductSpec
+from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
+from server.live.shows import NewShow, Shows
+from server.log import reader, seals
+from server.log.entries import decode
+from server.log.seals import Seal
+from server.store.outcome import Refused
+from server.store.pids import Pids
+from server.store.store import Store
+from server.tokens import Principal
+
+KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+CLARA, DORA = person("clara"), person("dora")
+LONGER_THAN_A_HOLD_MS: Final = 200_000
+
+Record = dict[str, Any]
+"""An entry as JSON says it, to be changed."""
+
+
+def sure(outcome: Any) -> Any:
+    """What was not refused."""
+    assert not isinstance(outcome, Refused), outcome
+    return outcome
+
+
+class Story:
+    """A show in which everything happens that a log can tell."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.sale, self.shows = store, Sale(store), Shows(store)
+        self.moderation = Moderation(store, Pids(store))
+        self.ledger, self.catalog = self.sale.ledger, self.sale.catalog
+
+    async def tell(self) -> list[Record]:
+        """Run the show; its log's entries."""
+        await self.open()
+        await self.pay_in_two_attempts_and_go_back()
+        await self.sell_at_a_flash_price()
+        await self.pay_too_late()
+        await self.stop_and_go_on()
+        await self.end()
+        raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
+        return [msgspec.json.decode(line, type=Record) for line in raw]
+
+    async def open(self) -> None:
+        sure(await self.shows.create(CREATOR, NewShow(title="T", currency="EUR", id=SHOW, guests="buy")))
+        sure(await self.shows.change(SHOW, CREATOR, "start"))
+        await self.sale.product(stock=10, per_viewer_max=4, commission_bps=333)
+        await self.sale.product("vase", 500, 2)
+        sure(await self.catalog.pin(SHOW, CREATOR, "mug"))
+
+    async def pay_in_two_attempts_and_go_back(self) -> None:
+        order = await self.sale.held(ANNA, quantity=2)
+        await self.pay(order, ANNA, approved=False)
+        await self.pay(order, ANNA)
+        await self.refund(order, restock=True)
+        order = await self.sale.held(BORIS, seen=1_200)
+        sure(await self.ledger.cancel(SHOW, BORIS, order))
+
+    async def sell_at_a_flash_price(self) -> None:
+        await self.flash("mug", 700, quantity=3, per_viewer_max=2)
+        late = await self.sale.held(CLARA, quantity=2, seen=700)
+        await self.sale.held(ANNA, seen=700)  # uses it up
+        sure(await self.ledger.begin_payment(SHOW, CLARA, late, "tok"))
+        await self.time_passes()
+        sure(await self.ledger.settle(SHOW, late, 1, approved=True))  # late money, and there is room
+        await self.flash("mug", 800)
+        await self.time_passes()  # its window is over
+        await self.flash("mug", 600)
+        flash = (await self.bodies("price.flash"))[-1]["id"]
+        sure(await self.catalog.stop_flash(SHOW, CREATOR, flash))
+
+    async def pay_too_late(self) -> None:
+        late = await self.sale.held(BORIS, sku="vase", quantity=2, seen=500)
+        sure(await self.ledger.begin_payment(SHOW, BORIS, late, "tok"))
+        await self.time_passes()
+        sure(await self.moderation.apply(SHOW, CREATOR, Ban(DORA.pid, "abuse")))
+        order = await self.sale.held(ANNA, sku="vase", quantity=2, seen=500)
+        sure(await self.moderation.apply(SHOW, CREATOR, Unban(DORA.pid)))
+        sure(await self.ledger.settle(SHOW, late, 1, approved=True))  # the units are Anna's now
+        sure(await self.ledger.refunded(SHOW, late))
+        await self.pay(order, ANNA)
+        await self.refund(order, restock=False)
+
+    async def stop_and_go_on(self) -> None:
+        sure(await self.catalog.restock(SHOW, CREATOR, "mug", 5, idempotency_key="r"))
+        changed = ProductSpec(title="Mug", price_minor=1_100, per_viewer_max=4, commission_bps=333)
+        sure(await self.catalog.put_product(SHOW, CREATOR, "mug", changed))
+        sure(await self.moderation.apply(SHOW, CREATOR, PauseSales("wrong price")))
+        await advance(self.store, SHOW, 5_000)
+        sure(await self.moderation.apply(SHOW, CREATOR, ResumeSales("fixed")))
+        sure(await self.shows.change(SHOW, CREATOR, "pause"))
+        await advance(self.store, SHOW, 5_000)
+        sure(await self.shows.change(SHOW, CREATOR, "resume"))
+        sure(await self.shows.set_member(SHOW, CREATOR, DORA.pid, ["moderator"]))
+        show = sure(await reader.head(self.store, SHOW))
+        sure(await self.store.scripts.run("new_epoch", SHOW, "", "", show.epoch, "e_second", show.seq))
+
+    async def end(self) -> None:
+        sure(await self.catalog.unpin(SHOW, CREATOR))
+        await self.sale.held(CLARA, seen=1_100)
+        sure(await self.shows.change(SHOW, CREATOR, "end"))
+
+    # words
+
+    async def bodies(self, kind: str) -> list[Record]:
+        return [entry.body for entry in await reader.entries(self.store, SHOW, 0) if entry.kind == kind]
+
+    async def time_passes(self) -> None:
+        await advance(self.store, SHOW, LONGER_THAN_A_HOLD_MS)
+        sure(await self.ledger.expire_due(SHOW))
+
+    async def flash(
+        self, sku: str, price: int, quantity: int | None = None, per_viewer_max: int | None = None
+    ) -> None:
+        spec = FlashSpec(
+            sku=sku, price_minor=price, duration_s=60, quantity=quantity, per_viewer_max=per_viewer_max
+        )
+        sure(await self.catalog.flash(SHOW, CREATOR, spec))
+
+    async def pay(self, order: str, who: Principal, *, approved: bool = True) -> None:
+        attempt = sure(await self.ledger.begin_payment(SHOW, who, order, "tok"))
+        sure(await self.ledger.settle(SHOW, order, attempt.number, approved=approved))
+
+    async def refund(self, order: str, *, restock: bool) -> None:
+        asked = self.ledger.refund(
+            SHOW, CREATOR, order, restock=restock, reason="r", idempotency_key=f"back-{order}"
+        )
+        sure(await asked)
+        sure(await self.ledger.refunded(SHOW, order))
+
+
+def encoded(records: Sequence[Record]) -> list[bytes]:
+    """The lines of these entries."""
+    return [msgspec.json.encode(record) + b"\n" for record in records]
+
+
+def sealed(
+    lines: Sequence[bytes],
+    *,
+    every: int = 10,
+    show: str = SHOW,
+    key: Ed25519PrivateKey = KEY,
+    change: Callable[[Seal], Seal] = lambda seal: seal,
+) -> list[bytes]:
+    """An export: these entries, a seal after `every` so many and at the end, signed after `change`."""
+    out: list[bytes] = []
+    chained, epoch = seals.genesis(show), ""
+    for first in range(0, len(lines), every):
+        hashes: list[bytes] = []
+        for line in lines[first : first + every]:
+            entry = decode(line[:-1])
+            chained, epoch = seals.link(chained, entry.raw), seals.epoch_after(epoch, [entry])
+            hashes.append(chained)
+            out.append(line)
+        newest = decode(out[-1][:-1])
+        seal = Seal(show, epoch, newest.seq, newest.ts, chained.hex(), seals.steps(hashes))
+        out.append(seals.encode(seals.sign(change(seal), key)) + b"\n")
+    return out
