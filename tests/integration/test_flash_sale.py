@@ -179,7 +179,7 @@ async def test_hundred_units_survive_the_loss_of_store_and_web_worker(sale: Serv
 
 
 def prove(server: ServerProcess) -> None:
-    """The log, exported while the sale runs, passes `vendue verify` with the key that the server publishes."""
+    """The log, exported while the sale runs, passes `vendue verify` with the key that is published."""
     export, key = server.data_dir / "export.ndjson", server.data_dir / "public.pem"
     vendue = [sys.executable, "-m", "server"]
     export.write_bytes(
