@@ -29,6 +29,8 @@ class MediaConfig:
     udp_port: int = 0
     public_ips: tuple[str, ...] = ()
     """Addresses in the answers' candidates; empty: the bound one, or the one that packets leave by."""
+    tcp_port: int | None = None
+    """Port for ICE-TCP, 0 for any free one; None: UDP alone."""
     ice_servers: tuple[IceServer, ...] = ()
     max_publishers: int = 50
     """More get 503, as do viewers beyond `max_subscribers`: one core carries a few hundred viewers."""

@@ -20,6 +20,7 @@ from media.events import Events
 from media.memory import TRIM_AFTER_SETTLED, trimmer
 from media.signalling import Signalling
 from media.transport.relay import Relay
+from media.transport.tcp import TcpPassages
 from media.transport.udp import open_socket
 
 __all__ = ["IceServer", "MediaConfig", "MediaWorker", "run_media"]
@@ -50,7 +51,8 @@ class MediaWorker:
         self.http_port: int = 0 if config.socket_path else self._http.getsockname()[1]
         self._events = Events(self._state)
         hosts = config.public_ips or (_own_address(config.udp_host),)
-        self._relay = Relay(config, self._udp, hosts, self._events.emit)
+        self._tcp = _tcp_passages(config, self._udp)
+        self._relay = Relay(config, self._udp, hosts, self._events.emit, self._tcp)
         signalling = Signalling(config, self._relay, self._events, self.status)
         self._server = _Server(
             uvicorn.Config(
@@ -68,6 +70,8 @@ class MediaWorker:
     async def start(self) -> None:
         """Serve both ports; returns when the HTTP service accepts."""
         self._relay.start(asyncio.get_running_loop())
+        if self._tcp is not None:
+            await self._tcp.start()
         self._tasks = [
             asyncio.create_task(self._server.serve(sockets=[self._http]), name="media-http"),
             asyncio.create_task(self._every_second(), name="media-state"),
@@ -88,6 +92,8 @@ class MediaWorker:
     async def stop(self) -> None:
         """Say goodbye to every peer, end the streams, close the ports."""
         self._relay.stop()
+        if self._tcp is not None:
+            self._tcp.stop()
         self._events.close()
         self._server.should_exit = True
         if self._tasks:
@@ -152,6 +158,17 @@ def _listen(config: MediaConfig) -> socket.socket:
         os.umask(before)
     sock.listen(512)
     return sock
+
+
+def _tcp_passages(config: MediaConfig, udp: socket.socket) -> TcpPassages | None:
+    """The ICE-TCP port beside the UDP one, if it is wanted; OSError when it is taken."""
+    if config.tcp_port is None:
+        return None
+    host, port = str(udp.getsockname()[0]), int(udp.getsockname()[1])
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::"
+    listener = socket.create_server((host, config.tcp_port), family=family, backlog=128, dualstack_ipv6=both)
+    return TcpPassages(listener, ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port))
 
 
 def _unlink(socket_path: str) -> None:

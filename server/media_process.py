@@ -17,6 +17,7 @@ def media_config(settings: Settings) -> MediaConfig:
         udp_host=settings.udp.host,
         udp_port=settings.udp.port + index if settings.udp.port else 0,
         public_ips=settings.udp.public_ip,
+        tcp_port=settings.ice.tcp_port + index if settings.ice.tcp_port else None,
         ice_servers=tuple(
             IceServer(url, server.username, server.credential, server.secret, server.lifetime_s)
             for server in settings.ice.servers

@@ -147,6 +147,7 @@ class Ice(Section):
     """What browsers are told about reaching the media port."""
 
     servers: IceServers = ()
+    tcp_port: Port = 0
 
 
 class Hold(Section):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from media.forward.model import ExtensionIds, IncomingTrack, Kind, OutgoingTrack
+from media.transport.candidates import candidate_lines
 from media.transport.dtls import Fingerprint, Role
 from media.transport.ice import Credentials
 from media.transport.sdp import Offer, OfferedCodec, OfferedMedia
@@ -37,6 +38,8 @@ class LocalTransport:
     credentials: Credentials
     fingerprint: Fingerprint
     addresses: Sequence[tuple[str, int]]
+    tcp_addresses: Sequence[tuple[str, int]] = ()
+    """The same for ICE-TCP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def restart_fragment(accepted: Sequence[tuple[str, str]], local: LocalTransport)
     lines = ["a=ice-lite", "a=group:BUNDLE " + " ".join(mid for _, mid in accepted)]
     lines += [f"m={kind} 9 UDP/TLS/RTP/SAVPF 0", f"a=mid:{mid}"]
     lines += [f"a=ice-ufrag:{local.credentials.ufrag}", f"a=ice-pwd:{local.credentials.pwd}"]
-    lines += _candidates(local.addresses)
+    lines += candidate_lines(local.addresses, local.tcp_addresses)
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -204,15 +207,6 @@ def _other_than(ssrc: int, random_u32: Callable[[], int]) -> int:
 # --- text ------------------------------------------------------------------------------------------
 
 
-def _candidates(addresses: Sequence[tuple[str, int]]) -> list[str]:
-    """One host candidate each (RFC 8839 §5.1), preferred in the configured order (RFC 8445 §5.1.2)."""
-    lines = [
-        f"a=candidate:{number} 1 udp {(126 << 24) + ((65535 - number) << 8) + 255} {host} {port} typ host"
-        for number, (host, port) in enumerate(addresses, start=1)
-    ]
-    return [*lines, "a=end-of-candidates"]
-
-
 class _Writer:
     """Builds the answer section by section, in the offer's order."""
 
@@ -261,7 +255,7 @@ class _Writer:
             *[f"a={one}" for one in (*attributes, *extra)],
         ]
         if not self.accepted:  # the section that stands for the whole bundle (RFC 8843 §7.3)
-            lines += _candidates(self._local.addresses)
+            lines += candidate_lines(self._local.addresses, self._local.tcp_addresses)
         self._lines += lines
         self.accepted.append((media.kind, media.mid))
 

@@ -49,6 +49,7 @@ from media.transport.resource import (
 )
 from media.transport.sdp import Offer, parse_fragment, parse_offer
 from media.transport.stages import Stages
+from media.transport.tcp import TcpPassages
 
 log = structlog.get_logger("media")
 
@@ -62,12 +63,21 @@ def _random_u32() -> int:
 class Relay:
     """One worker's media. `emit` takes the events that the web worker follows."""
 
-    def __init__(self, config: MediaConfig, sock: socket.socket, hosts: Sequence[str], emit: Emit) -> None:
+    def __init__(
+        self,
+        config: MediaConfig,
+        sock: socket.socket,
+        hosts: Sequence[str],
+        emit: Emit,
+        tcp: TcpPassages | None = None,
+    ) -> None:
         port: int = sock.getsockname()[1]
         self._config = config
         self._emit = emit
         self._context = DtlsContext()
         self._addresses = [(host, port) for host in hosts]
+        self._tcp_addresses = [(host, tcp.port) for host in hosts] if tcp else []
+        self._tcp_counters: Mapping[str, int] = tcp.counters if tcp else {}
         self._mux = Mux(sock, self._context, self)
         self._fanout: Fanout = open_fanout(sock)
         self._router = Router(_random_u32)
@@ -172,7 +182,7 @@ class Relay:
 
     def counters(self) -> Mapping[str, int]:
         """Totals of mux, router and fan-out."""
-        return {**self._mux.counters, **self._router.counters(), **self._pump.totals}
+        return {**self._mux.counters, **self._tcp_counters, **self._router.counters(), **self._pump.totals}
 
     def gauges(self) -> Mapping[str, int]:
         """What is there now."""
@@ -260,7 +270,9 @@ class Relay:
         return Created(resource, answered.sdp)
 
     def _local(self, peer: Peer) -> LocalTransport:
-        return LocalTransport(peer.ice.credentials, self._context.fingerprint, self._addresses)
+        return LocalTransport(
+            peer.ice.credentials, self._context.fingerprint, self._addresses, self._tcp_addresses
+        )
 
     def _end_named(self, name: str | None) -> None:
         resource = None if name is None else self._resources.by_name.get(name)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 UNREACHABLE = "203.0.113.1"  # documentation's own network (RFC 5737)
 PLAY = b"""
-async function play(url, policy) {
+async function play(url, policy, only) {
   const peer = new RTCPeerConnection({iceTransportPolicy: policy});
   const stream = document.querySelector('video').srcObject = new MediaStream();
   peer.ontrack = event => stream.addTrack(event.track);
@@ -34,7 +34,9 @@ async function play(url, policy) {
   }));
   peer.setConfiguration({...peer.getConfiguration(), iceServers});
   await peer.setLocalDescription(offer);
-  await peer.setRemoteDescription({type: 'answer', sdp: await answer.text()});
+  const hidden = line => only && line.startsWith('a=candidate:') && !line.includes(only);
+  const sdp = (await answer.text()).split('\\r\\n').filter(line => !hidden(line)).join('\\r\\n');
+  await peer.setRemoteDescription({type: 'answer', sdp});
   globalThis.peer = peer;
 }
 async function pair() {
@@ -43,7 +45,8 @@ async function pair() {
     if (report.type !== 'transport') continue;
     const chosen = reports.get(report.selectedCandidatePairId);
     const [local, remote] = [reports.get(chosen.localCandidateId), reports.get(chosen.remoteCandidateId)];
-    return {type: local.candidateType, relay: local.relayProtocol ?? '', remote: remote.address};
+    const {candidateType: type, protocol, relayProtocol: relay = ''} = local;
+    return {type, protocol, relay, remote: remote.address};
   }
 }
 """
@@ -62,10 +65,12 @@ def origin(page: Page) -> str:
     return page.url.rstrip("/")
 
 
-async def played(studio: Studio, page: Page, policy: str = "all") -> dict[str, str]:
-    """Play until pictures have come; the candidate pair that they came by."""
+async def played(studio: Studio, page: Page, policy: str = "all", only: str = "") -> dict[str, str]:
+    """Play until pictures have come; the candidate pair that they came by. `only`: the answer's candidates
+    without this word are kept from the page.
+    """
     url = f"{studio.web.url}/whep/{SHOW}"
-    await page.evaluate("([url, policy]) => play(url, policy)", [url, policy])
+    await page.evaluate("([url, policy, only]) => play(url, policy, only)", [url, policy, only])
     await page.wait_for_function(
         "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames >= 30",
         timeout=15_000,
@@ -107,3 +112,11 @@ async def test_turn_is_way_enough(store: Store, page: Page, tmp_path: Path, tran
             await studio.publish()
             pair = await played(studio, page, "relay")
             assert (pair["type"], pair["relay"]) == ("relay", transport)
+
+
+async def test_tcp_where_no_udp_passes(store: Store, page: Page) -> None:
+    async with studio_of(store, origin(page), tcp_port=0) as studio:
+        publisher = await studio.publish()
+        assert " tcptype passive" in publisher.response.text
+        pair = await played(studio, page, only="tcptype")
+        assert (pair["protocol"], pair["remote"]) == ("tcp", "127.0.0.1")

@@ -1,5 +1,6 @@
 """Debian's coturn on loopback, UDP and TCP, with time-limited credentials."""
 
+import asyncio
 import contextlib
 import shutil
 import socket
@@ -34,4 +35,21 @@ async def coturn(folder: Path) -> AsyncGenerator[int]:
     arguments = [f"--{key}={value}" for key, value in options.items()] + [f"--{flag}" for flag in flags]
     async with program(found or "", "-n", *arguments, cwd=folder) as server:
         await server.says("Total General servers")
+        await _accepts(port)
         yield port
+
+
+async def _accepts(port: int) -> None:
+    """Until the TCP side answers a binding request: it opens after the UDP one; browsers try once."""
+    request = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                try:
+                    writer.write(request)
+                    await reader.readexactly(20)
+                    return
+                finally:
+                    writer.close()
+            await asyncio.sleep(0.05)
