@@ -15,9 +15,10 @@ from typing import Final, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server.log import reader, seals
-from server.log.entries import Entry, EntryError
+from server.log.entries import EntryError
 from server.log.seals import Seal, SealError
 from server.store.outcome import Refused, StoreError
+from server.store.resp import Reply
 from server.store.store import Store
 from server.telemetry import FloodLog, counter, get_logger
 
@@ -25,6 +26,7 @@ INTERVAL_S: Final = 1.0
 YOUNG_MS: Final = 900  # another sealer has just been here
 AT_ONCE: Final = 16  # shows sealed side by side: the store is for buyers first
 QUIET_ROUNDS: Final = 60  # shows with nothing new are looked at once a minute when they are over
+BATCH: Final = 250  # entries under one seal at most: a few ms of this process
 SEALS_MAX: Final = 1000  # in one answer
 _SEALED: Final = counter("entries_sealed", "Log entries that this process has sealed")
 
@@ -80,35 +82,35 @@ class Sealer:
             self._flood.warning("sealed_with_another_key", time.monotonic(), show=show)
             return False
         while last.seq < head:
-            entries = await reader.entries(
-                self._store, show, last.seq, min(reader.ENTRIES_MAX, head - last.seq)
-            )
-            if (seal := await self._seal_after(show, last, entries, ts)) is None:
+            rows = await self._read(show, last.seq, min(BATCH, head - last.seq))
+            if (seal := await self._seal_after(show, last, rows, ts)) is None:
                 return False
             last = seal
         return True
 
-    async def _seal_after(self, show: str, last: Seal, entries: Sequence[Entry], ts: int) -> Seal | None:
+    async def _read(self, show: str, after_seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """Entries as (seq, bytes): the sealer looks at none of them from inside."""
+        key = f"ls:{{{show}}}:log"
+        return _rows(await self._store.reads.call("XRANGE", key, f"({after_seq}-0", "+", "COUNT", limit))
+
+    async def _seal_after(
+        self, show: str, last: Seal, rows: Sequence[tuple[int, bytes]], ts: int
+    ) -> Seal | None:
         """One more seal, over the entries after `last`; None when somebody else was first."""
-        if not entries or [entry.seq for entry in entries] != list(
-            range(last.seq + 1, last.seq + 1 + len(entries))
-        ):
+        if not rows or [seq for seq, _ in rows] != list(range(last.seq + 1, last.seq + 1 + len(rows))):
             self._flood.warning("log_not_contiguous", time.monotonic(), show=show)
             return None
-        hashes = list(
-            itertools.accumulate(
-                (entry.raw for entry in entries), seals.link, initial=bytes.fromhex(last.hash)
-            )
-        )
-        newest, epoch = entries[-1], seals.epoch_after(last.epoch, entries)
-        unsigned = Seal(show, epoch, newest.seq, ts, hashes[-1].hex(), seals.steps(hashes[1:]))
+        raws = [raw for _, raw in rows]
+        hashes = list(itertools.accumulate(raws, seals.link, initial=bytes.fromhex(last.hash)))
+        epoch = seals.epoch_after(last.epoch, raws)
+        unsigned = Seal(show, epoch, rows[-1][0], ts, hashes[-1].hex(), seals.steps(hashes[1:]))
         seal = seals.sign(unsigned, self._key)
-        print_of_entry = hashlib.sha1(newest.raw, usedforsecurity=False).hexdigest()
+        print_of_entry = hashlib.sha1(raws[-1], usedforsecurity=False).hexdigest()
         what = (last.seq, seal.seq, print_of_entry, seals.encode(seal))
         kept = await self._store.scripts.run("seal", show, "", "", *what)
         if isinstance(kept, Refused) or kept[1] != 1:
             return None
-        _SEALED.inc(len(entries))
+        _SEALED.inc(len(rows))
         return seal
 
 
@@ -116,13 +118,17 @@ async def read_seals(
     store: Store, show: str, after_seq: int, limit: int = SEALS_MAX
 ) -> list[tuple[int, bytes]]:
     """(seq covered, the seal's bytes) of seals that cover more than `after_seq`, oldest first."""
-    rows = await store.reads.call("XRANGE", f"ls:{{{show}}}:seals", f"({after_seq}-0", "+", "COUNT", limit)
-    ids = [cast("bytes", row[0]) for row in cast("list[list[object]]", rows)]
-    return [(int(at.partition(b"-")[0]), raw) for at, raw in zip(ids, reader.raw_rows(rows), strict=True)]
+    key = f"ls:{{{show}}}:seals"
+    return _rows(await store.reads.call("XRANGE", key, f"({after_seq}-0", "+", "COUNT", limit))
 
 
 async def newest_seal_seq(store: Store, show: str) -> int:
     """Up to which entry the log is sealed; 0: it is not."""
-    rows = await store.reads.call("XREVRANGE", f"ls:{{{show}}}:seals", "+", "-", "COUNT", 1)
-    ids = [cast("bytes", row[0]) for row in cast("list[list[object]]", rows)]
-    return int(ids[0].partition(b"-")[0]) if ids else 0
+    rows = _rows(await store.reads.call("XREVRANGE", f"ls:{{{show}}}:seals", "+", "-", "COUNT", 1))
+    return rows[0][0] if rows else 0
+
+
+def _rows(reply: Reply) -> list[tuple[int, bytes]]:
+    """A reply to XRANGE as (seq, the one field's bytes)."""
+    ids = [cast("bytes", row[0]) for row in cast("list[list[object]]", reply)]
+    return [(int(at.partition(b"-")[0]), raw) for at, raw in zip(ids, reader.raw_rows(reply), strict=True)]

@@ -18,11 +18,12 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from server.log.entries import Entry
+from server.log import entries
 
 LOG_DOMAIN: Final = b"vendue-log-v1\0"
 SEAL_DOMAIN: Final = b"vendue-seal-v1\0"
 LINE_START: Final = b'{"kind":"seal",'
+_EPOCH_KINDS: Final = (b'"kind":"show.created"', b'"kind":"epoch"')
 STEP_DIGITS: Final = 8
 _HASH_BYTES: Final = 32
 
@@ -65,11 +66,13 @@ def steps(hashes: Iterable[bytes]) -> str:
     return "".join(chained.hex()[:STEP_DIGITS] for chained in hashes)
 
 
-def epoch_after(epoch: str, entries: Iterable[Entry]) -> str:
-    """The show's epoch after these entries, when it was `epoch` before them."""
-    for entry in entries:
-        if entry.kind in ("show.created", "epoch"):
-            epoch = str(entry.body.get("epoch", ""))
+def epoch_after(epoch: str, raws: Iterable[bytes]) -> str:
+    """The show's epoch after entries with these bytes, when it was `epoch` before. Raises EntryError."""
+    for raw in raws:
+        if any(kind in raw for kind in _EPOCH_KINDS):  # few: the others need no decoding
+            entry = entries.decode(raw)
+            if entry.kind in ("show.created", "epoch"):
+                epoch = str(entry.body.get("epoch", ""))
     return epoch
 
 

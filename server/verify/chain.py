@@ -19,7 +19,7 @@ from server.verify.replay import Replay, Step
 from server.verify.rule import Rule
 
 WAITING_MAX = 100_000
-"""Entries without a seal before one gives up: the server seals a thousand at most at once."""
+"""Entries without a seal before one gives up: the server seals a few hundred at most at once."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ class _Reading:
             raise _Stop(at, rules.PLACE, f"it is a seal of show {seal.show!r}, this is {show!r}")
         self._check_chain(seal, start)
         self._check_signature(seal)
-        epoch = seals.epoch_after(self.newest.epoch if self.newest else "", self.waiting)
+        epoch = seals.epoch_after(
+            self.newest.epoch if self.newest else "", (entry.raw for entry in self.waiting)
+        )
         if seal.epoch != epoch:
             raise _Stop(at, rules.PLACE, f"it is of epoch {seal.epoch!r}, the log is in {epoch!r}")
         for entry in self.waiting:

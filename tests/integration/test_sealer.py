@@ -13,7 +13,7 @@ from support.store import advance, show_hash
 from support.web import Web
 
 from server.export import Exported, export_show
-from server.log import reader, seals
+from server.log import reader, sealer, seals
 from server.log.sealer import Sealer, newest_seal_seq, read_seals
 from server.seal_key import existing_seal_key, public_pem, seal_key
 from server.settings import Settings, SettingsError
@@ -59,20 +59,20 @@ async def test_many_sealers_make_one_chain(store: Store, sale: Sale) -> None:
     sealers = [Sealer(store, KEY) for _ in range(8)]
     for _ in range(5):
         await sale.held()
-        await asyncio.gather(*(sealer.seal(SHOW) for sealer in sealers))
+        await asyncio.gather(*(one.seal(SHOW) for one in sealers))
     covered = [seal.seq for seal in await sealed(store)]
     assert covered == sorted(set(covered))
     assert covered[-1] == (await reader.entries(store, SHOW, 0))[-1].seq
 
 
 async def test_a_young_seal_is_enough(store: Store, sale: Sale) -> None:
-    sealer = Sealer(store, KEY)
-    await sealer.seal_all()
+    mine = Sealer(store, KEY)
+    await mine.seal_all()
     await sale.held()
-    await sealer.seal_all()
+    await mine.seal_all()
     assert len(await sealed(store)) == 1
     await advance(store, SHOW, 1_000)
-    await sealer.seal_all()
+    await mine.seal_all()
     assert len(await sealed(store)) == 2
 
 
@@ -81,7 +81,7 @@ async def test_more_entries_than_one_answer_holds(
 ) -> None:
     for _ in range(5):
         await sale.held()
-    monkeypatch.setattr(reader, "ENTRIES_MAX", 3)
+    monkeypatch.setattr(sealer, "BATCH", 3)
     assert await Sealer(store, KEY).seal(SHOW)
     monkeypatch.undo()
     made = await sealed(store)

@@ -160,7 +160,7 @@ def sealed(
         hashes: list[bytes] = []
         for line in lines[first : first + every]:
             entry = decode(line[:-1])
-            chained, epoch = seals.link(chained, entry.raw), seals.epoch_after(epoch, [entry])
+            chained, epoch = seals.link(chained, entry.raw), seals.epoch_after(epoch, [entry.raw])
             hashes.append(chained)
             out.append(line)
         newest = decode(out[-1][:-1])

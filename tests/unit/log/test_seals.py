@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.log import seals
-from server.log.entries import decode as decode_entry
 from server.log.seals import Seal, SealError
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -81,6 +80,6 @@ def test_the_epoch_follows_the_log() -> None:
             f'"body":{body}}}'
         ).encode()
 
-    first = [decode_entry(entry(1, "show.created", '{"epoch":"e1"}')), decode_entry(entry(2, "x", "{}"))]
+    first = [entry(1, "show.created", '{"epoch":"e1"}'), entry(2, "x", '{"kind":"epoch","epoch":"no"}')]
     assert seals.epoch_after("", first) == "e1"
-    assert seals.epoch_after("e1", [decode_entry(entry(3, "epoch", '{"epoch":"e2"}'))]) == "e2"
+    assert seals.epoch_after("e1", [entry(3, "epoch", '{"epoch":"e2"}')]) == "e2"
