@@ -14,16 +14,24 @@ REPLAY_PACKETS_PER_TICK = 10
 REPLAY_TICKS = 30
 """A longer replay is not spread over more ticks than this, so that it outruns any publisher."""
 
+Enter = Callable[[Subscription, str, int], bool]
+"""May this viewer begin on this layer (rid) with a frame of this timestamp? Whoever says yes has ended its
+stretch on the layer that it was sent until now.
+"""
+
 
 class Audience:
     """The subscriptions of one layer. `sent_until` is the track sequence after the last frame sent."""
 
-    def __init__(self, rid: str, cache: PacketCache, emit: Callable[[Request], None]) -> None:
+    def __init__(self, rid: str, cache: PacketCache, emit: Callable[[Request], None], enter: Enter) -> None:
         self._rid = rid
         self._cache = cache
         self._emit = emit
+        self._enter = enter
         self.codec = ""
         self.sent_until = 0
+        self.timestamp: int | None = None
+        """Of the last frame sent, as it is in its packets."""
         self.octets = 0
         self.waiting: dict[PeerId, Subscription] = {}
         self.replaying: dict[PeerId, Subscription] = {}
@@ -34,6 +42,10 @@ class Audience:
     def wait(self, subscription: Subscription) -> None:
         """Begin with the next keyframe."""
         self.waiting[subscription.peer] = subscription
+
+    def sends_to(self, peer: PeerId) -> bool:
+        """Whether the viewer is being sent this layer."""
+        return peer in self.live or peer in self.replaying
 
     def replay(self, subscription: Subscription, first: int) -> None:
         """Begin with the cached packet `first` and catch up, paced."""
@@ -63,15 +75,21 @@ class Audience:
 
     def frame(self, packets: list[bytes], first: int, end: int, *, entry: bool) -> None:
         """Send a frame (or a part of one). `entry`: viewers who wait can begin with it."""
+        timestamp = int.from_bytes(packets[0][4:8])
         if entry and self.waiting:
-            self._admit(first)
+            self._admit(first, timestamp)
         if self.targets:
             self._emit(SendBurst(packets, self.targets))
         self.octets += sum(map(len, packets)) - 12 * len(packets)
         self.sent_until = end
+        self.timestamp = timestamp
 
-    def _admit(self, first: int) -> None:
-        ready = {p: s for p, s in self.waiting.items() if s.accepts(self.codec)}
+    def _admit(self, first: int, timestamp: int) -> None:
+        ready = {
+            p: s
+            for p, s in self.waiting.items()
+            if s.accepts(self.codec) and self._enter(s, self._rid, timestamp)
+        }
         self.waiting = {p: s for p, s in self.waiting.items() if p not in ready}
         targets = [s.begin(self._rid, first, self.codec, self.octets) for s in ready.values()]
         self.live |= ready

@@ -1,18 +1,24 @@
-"""What one viewer's path can carry, as far as its reports tell. A peer may lie: everything is clamped.
-
-With one layer nothing depends on it yet but the health report; `media.forward.layers` chooses by it.
+"""What one viewer's path can carry, as far as its reports tell. A peer may lie: everything is clamped, and a
+lie costs nobody but the liar. `media.forward.layers` chooses by it.
 """
 
 MIN_BPS = 50_000
 MAX_BPS = 50_000_000
 REMB_LIFETIME_S = 10.0
-HIGH_LOSS = 0.1
+HIGH_LOSS = 0.08
+"""Above: trouble. A path that loses 10 % is to be relieved although single reports of it vary."""
+LOW_LOSS = 0.02
+"""Up to this much loss is called clean, as congestion control of browsers does."""
+CLAIM_SLACK = 0.9
+"""A claim this far below what is sent is believed to mean it."""
+APPLICATION_LIMITED = 1.6
+"""Browsers claim at most 1.5 times of what they receive: a claim below is no ceiling of the path."""
 
 
 class ViewerPath:
     """Loss, round trip and claimed bandwidth of one subscriber."""
 
-    __slots__ = ("_remb_at", "_remb_bps", "clamped", "loss", "rtt_s")
+    __slots__ = ("_remb_at", "_remb_bps", "_reported_at", "clamped", "loss", "rtt_s")
 
     def __init__(self) -> None:
         self.loss: float | None = None
@@ -21,6 +27,7 @@ class ViewerPath:
         """How many claims lay outside of what is possible."""
         self._remb_bps = MAX_BPS
         self._remb_at = float("-inf")
+        self._reported_at = float("-inf")
 
     def remb(self, bitrate_bps: int, now: float) -> None:
         """The viewer's claim; counted as clamped when it is absurd."""
@@ -28,15 +35,36 @@ class ViewerPath:
         self.clamped += self._remb_bps != bitrate_bps
         self._remb_at = now
 
-    def report(self, fraction_lost: int, rtt_s: float | None) -> None:
+    def report(self, fraction_lost: int, rtt_s: float | None, now: float) -> None:
         """A report block (`fraction_lost` in 1/256); a round trip outside 0–10 s is not believed."""
         self.loss = fraction_lost / 256
+        self._reported_at = now
         if rtt_s is not None and 0 <= rtt_s <= 10:
             self.rtt_s = rtt_s if self.rtt_s is None else self.rtt_s + (rtt_s - self.rtt_s) / 8
 
+    def _claims(self, now: float) -> bool:
+        return now - self._remb_at < REMB_LIFETIME_S
+
+    def troubled(self, sent_bps: float, since: float, now: float) -> bool:
+        """Whether what was reported after `since` says that `sent_bps` is too much."""
+        if self._reported_at > since and self.loss is not None and self.loss > HIGH_LOSS:
+            return True
+        return self._remb_at > since and self._claims(now) and self._remb_bps < sent_bps * CLAIM_SLACK
+
+    def clean(self, now: float) -> bool:
+        """Whether nothing speaks against trying more; a viewer that does not report is taken at its word."""
+        return self.loss is None or self.loss <= LOW_LOSS or now - self._reported_at > REMB_LIFETIME_S
+
+    def ceiling_bps(self, sent_bps: float, now: float) -> float:
+        """More than this the viewer says that it cannot take; infinite where its claim only mirrors what
+        it is sent.
+        """
+        known = self._claims(now) and self._remb_bps > sent_bps * APPLICATION_LIMITED
+        return self._remb_bps if known else float("inf")
+
     def allowed_bps(self, sent_bps: float, now: float) -> int:
         """Upper bound for a layer: the claim while fresh, and less than is sent now under high loss."""
-        allowed = self._remb_bps if now - self._remb_at < REMB_LIFETIME_S else MAX_BPS
+        allowed = self._remb_bps if self._claims(now) else MAX_BPS
         if self.loss is not None and self.loss > HIGH_LOSS:
             allowed = min(allowed, int(sent_bps * (1 - self.loss / 2)))
         return max(MIN_BPS, allowed)

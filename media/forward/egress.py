@@ -1,28 +1,27 @@
 """One subscriber: its tracks, what it reports and asks for, and its regenerated sender reports."""
 
 from collections import Counter
-from collections.abc import Callable
 
 from media.forward.model import Kind, SubscriberConfig
-from media.forward.published_track import PublishedLayer
 from media.forward.subscription import Subscription
 from media.forward.timeline import ms_to_ntp
+from media.forward.track import Track
 from media.rtp import feedback, rtcp
 
 
 class Egress:
-    """A subscriber's two subscriptions at most; `layer_of(kind)` is the layer that each is sent."""
+    """A subscriber's two subscriptions at most, each of the show's track of that kind."""
 
     def __init__(
         self,
         config: SubscriberConfig,
         subscriptions: dict[Kind, Subscription],
-        layer_of: Callable[[Kind], PublishedLayer],
+        tracks: dict[Kind, Track],
         counters: Counter[str],
     ) -> None:
         self.config = config
         self.subscriptions = subscriptions
-        self._layer_of = layer_of
+        self._tracks = tracks
         self._counters = counters
 
     def receive_rtcp(self, packets: list[rtcp.RtcpPacket], ntp_middle: int, now: float) -> list[bytes]:
@@ -31,7 +30,7 @@ class Egress:
         for packet in packets:
             match packet:
                 case rtcp.ReceiverReport(_, blocks) | rtcp.SenderReport(reports=blocks):
-                    self._reported(blocks, ntp_middle)
+                    self._reported(blocks, ntp_middle, now)
                 case feedback.Nack(_, ssrc, sequences):
                     resend += self._asked(ssrc, sequences, now)
                 case feedback.PictureLoss(_, ssrc):
@@ -52,20 +51,22 @@ class Egress:
                 return kind, subscription
         return None
 
-    def _reported(self, blocks: tuple[rtcp.ReportBlock, ...], ntp_middle: int) -> None:
+    def _reported(self, blocks: tuple[rtcp.ReportBlock, ...], ntp_middle: int, now: float) -> None:
         for block in blocks:
             if (found := self._find(block.ssrc)) is not None:
-                found[1].reported(block, ntp_middle)
+                found[1].reported(block, ntp_middle, now)
 
     def _asked(self, ssrc: int, sequences: tuple[int, ...], now: float) -> list[bytes]:
         found = self._find(ssrc)
         if found is None:
             return []
         kind, subscription = found
-        layer = self._layer_of(kind)
+        track = self._tracks[kind]
+        layer = track.layer_of(subscription)
         until = layer.audience.sent_until if subscription.cursor is None else subscription.cursor
         refused = subscription.refused
-        packets = subscription.retransmit({layer.rid: layer.cache}, sequences, until, now)
+        caches = {rid: layer.cache for rid, layer in track.layers.items()}
+        packets = subscription.retransmit(caches, sequences, until, now)
         self._counters["nacks_received"] += len(sequences)
         self._counters["retransmitted"] += len(packets)
         self._counters["retransmit_refused"] += subscription.refused - refused
@@ -75,7 +76,7 @@ class Egress:
         found = self._find(ssrc)
         if found is not None and found[0] is Kind.VIDEO:
             self._counters["keyframes_asked"] += 1
-            self._layer_of(Kind.VIDEO).keyframes.ask()
+            self._tracks[Kind.VIDEO].layer_of(found[1]).keyframes.ask()
 
     def report(self, unix_ms: float, mono_ms: float) -> bytes | None:
         """Sender reports of the tracks being sent and their CNAME; None when nothing is.
@@ -85,7 +86,7 @@ class Egress:
         """
         reports: list[bytes] = []
         for kind, subscription in self.subscriptions.items():
-            layer = self._layer_of(kind)
+            layer = self._tracks[kind].layer_of(subscription)
             timestamp = layer.timeline.at(mono_ms)
             until = layer.audience.sent_until if subscription.cursor is None else subscription.cursor
             sent = subscription.packets_sent(until)

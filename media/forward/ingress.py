@@ -58,7 +58,7 @@ class Ingress:
         self.rtt_s: float | None = None
         self._layer_of = layer_of
         self._counters = counters
-        self._repairs: dict[int, IncomingTrack] = {}
+        self._repairs: dict[int, tuple[IncomingTrack, str]] = {}
         self._arrivals = ArrivalRecorder()
         self._bucket = TokenBucket(PACKETS_PER_S, PACKETS_PER_S)
         self._fir_command = 0
@@ -82,7 +82,7 @@ class Ingress:
         if source is None:
             repaired = self._repairs.get(head.ssrc)
             if repaired is not None:
-                self._receive_repair(packet, head, repaired, now)
+                self._receive_repair(packet, head, *repaired, now)
                 return
             source = self._discover(packet, head, elements, now)
             if source is None:
@@ -138,19 +138,32 @@ class Ingress:
         if track is None:
             self._counters["rtp_unknown_stream"] += 1
             return None
-        if head.payload_type in track.rtx or head.ssrc in track.rtx_ssrcs:
-            self._repairs[head.ssrc] = track
-            self._receive_repair(packet, head, track, now)
+        repairs = head.payload_type in track.rtx or head.ssrc in track.rtx_ssrcs
+        rid = self._rid_of(track, elements, repairs=repairs)
+        if rid is None:
+            self._counters["rtp_unknown_stream"] += 1
+            return None
+        if repairs:
+            self._repairs[head.ssrc] = (track, rid)
+            self._receive_repair(packet, head, track, rid, now)
             return None
         codec = track.codecs.get(head.payload_type)
         if codec is None:
             self._counters["rtp_unknown_payload_type"] += 1
             return None
-        layer = self._layer_of(track.kind, "")
+        layer = self._layer_of(track.kind, rid)
         for other in [source for source in self.sources.values() if source.layer is layer]:
             del self.sources[other.ssrc]  # one source feeds a layer: the newest
         source = self.sources[head.ssrc] = Source(head.ssrc, track, layer, codec)
         return source
+
+    def _rid_of(self, track: IncomingTrack, elements: dict[int, bytes], *, repairs: bool) -> str | None:
+        """The layer of a new stream: '' without simulcast, None when it does not say (RFC 8853 §5.5)."""
+        if not track.rids:
+            return ""
+        ids = self.config.extensions
+        told = elements.get(ids.repaired_rid if repairs else ids.rid, b"").decode("ascii", "replace")
+        return told if told in track.rids else None
 
     def _track_of(self, head: Header, mid: bytes | None) -> IncomingTrack | None:
         for track in self._tracks:
@@ -166,11 +179,13 @@ class Ingress:
                 return track
         return None
 
-    def _receive_repair(self, packet: bytes, head: Header, track: IncomingTrack, now: float) -> None:
+    def _receive_repair(
+        self, packet: bytes, head: Header, track: IncomingTrack, rid: str, now: float
+    ) -> None:
         payload_type = track.rtx.get(head.payload_type)
         media_ssrc = track.rtx_ssrcs.get(head.ssrc)
         for source in self.sources.values():
-            if source.track is track and media_ssrc in (None, source.ssrc):
+            if source.track is track and source.layer.rid == rid and media_ssrc in (None, source.ssrc):
                 break
         else:
             return
@@ -274,5 +289,8 @@ class Ingress:
         self.clock.update([source.clock for source in self.sources.values()], now)
         for source in self.sources.values():
             offset_ms = self.clock.capture_offset_ms(source.clock)
-            if offset_ms is not None:
-                source.layer.timeline.align(offset_ms, source.clock.ticks_per_ms)
+            layer = source.layer
+            if offset_ms is not None and layer.place_ticks is not None:
+                # the timeline is kept in the ticks of the source that leads it
+                offset_ms -= layer.place_ticks / source.clock.ticks_per_ms
+                layer.timeline.align(offset_ms, source.clock.ticks_per_ms)

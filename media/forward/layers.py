@@ -1,6 +1,25 @@
-"""Which layer of a track a viewer should get. One decision, pure; switching happens on keyframes only."""
+"""Which layer of a track a viewer should get. Pure; switching happens on keyframes only.
+
+Down at once when the path is in trouble; up one layer after a clean while. What a path could carry beyond
+what it is sent is only known by trying: so a step up is an attempt, and one that fails doubles the wait
+before the next.
+"""
 
 from collections.abc import Mapping
+
+from media.forward.bandwidth import ViewerPath
+
+CLEAN_S = 5.0
+CLEAN_MAX_S = 60.0
+FAILED_WITHIN_S = 10.0
+"""Trouble this soon after a step up was caused by it."""
+SETTLE_S = 1.0
+"""What a viewer reports this soon after a step down is still about the layer that it left."""
+PROVEN_S = 30.0
+"""Without trouble for so long, the next failure starts with the short wait again."""
+START_BPS = 3_000_000
+"""What a viewer is trusted with that was never in trouble: it need not wait."""
+ROOM = 1.2
 
 
 def choose(bitrates_bps: Mapping[str, float], allowed_bps: float, current: str | None) -> str | None:
@@ -14,7 +33,66 @@ def choose(bitrates_bps: Mapping[str, float], allowed_bps: float, current: str |
     held_bps = bitrates_bps.get(current, 0.0) if current is not None else float("inf")
     best = ordered[0]
     for rid in ordered:
-        room = 1.2 if bitrates_bps[rid] > held_bps else 1.0
+        room = ROOM if bitrates_bps[rid] > held_bps else 1.0
         if bitrates_bps[rid] * room <= allowed_bps:
             best = rid
     return best
+
+
+class LayerChoice:
+    """One viewer's choice over time. `now` is monotonic seconds."""
+
+    __slots__ = ("_clean_since", "_lowered_at", "_raised_at", "_trusted", "_wait_s")
+
+    def __init__(self, now: float) -> None:
+        self._clean_since = now
+        self._raised_at = self._lowered_at = float("-inf")
+        self._wait_s = CLEAN_S
+        self._trusted = True
+
+    def decide(self, bitrates_bps: Mapping[str, float], current: str, path: ViewerPath, now: float) -> str:
+        """The layer to be on. `bitrates_bps` are the layers that are being sent, `current` the one
+        chosen last; there is at least one.
+        """
+        held_bps = bitrates_bps.get(current)
+        if held_bps is None:  # the publisher has stopped it
+            return choose(bitrates_bps, path.allowed_bps(START_BPS, now), None) or current
+        if path.troubled(held_bps, max(self._lowered_at + SETTLE_S, self._raised_at), now):
+            return self._lower(bitrates_bps, current, path, now)
+        if not path.clean(now):
+            self._clean_since = now
+        elif self._trusted:
+            return self._trust(bitrates_bps, current, path.ceiling_bps(held_bps, now))
+        if PROVEN_S < now - self._raised_at < float("inf"):
+            self._wait_s = CLEAN_S
+        return self._raise(bitrates_bps, current, path, now)
+
+    @staticmethod
+    def _trust(bitrates_bps: Mapping[str, float], current: str, ceiling_bps: float) -> str:
+        chosen = choose(bitrates_bps, min(START_BPS, ceiling_bps), current) or current
+        return chosen if bitrates_bps[chosen] > bitrates_bps[current] else current
+
+    def _lower(self, bitrates_bps: Mapping[str, float], current: str, path: ViewerPath, now: float) -> str:
+        self._clean_since = now
+        self._trusted = False
+        if now - self._raised_at < FAILED_WITHIN_S:
+            self._wait_s = min(self._wait_s * 2, CLEAN_MAX_S)
+            self._raised_at = float("-inf")
+        held_bps = bitrates_bps[current]
+        lower = {rid: rate for rid, rate in bitrates_bps.items() if rate < held_bps}
+        chosen = choose(lower, path.allowed_bps(held_bps, now), None)
+        if chosen is None:
+            return current
+        self._lowered_at = now
+        return chosen
+
+    def _raise(self, bitrates_bps: Mapping[str, float], current: str, path: ViewerPath, now: float) -> str:
+        if now - self._clean_since < self._wait_s:
+            return current
+        held_bps = bitrates_bps[current]
+        higher = [rid for rid, rate in bitrates_bps.items() if rate > held_bps]
+        chosen = min(higher, key=lambda rid: bitrates_bps[rid], default=None)
+        if chosen is None or bitrates_bps[chosen] * ROOM > path.ceiling_bps(held_bps, now):
+            return current
+        self._clean_since = self._raised_at = now
+        return chosen

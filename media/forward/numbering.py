@@ -13,9 +13,10 @@ class Numbering:
 
     __slots__ = ("_base", "_near", "_shift", "next")
 
-    def __init__(self) -> None:
-        self.next = FIRST_SEQUENCE
-        self._base = FIRST_SEQUENCE
+    def __init__(self, first: int = FIRST_SEQUENCE) -> None:
+        """`first` lies above every number that viewers may still ask for under the same layer's name."""
+        self.next = first
+        self._base = first
         self._near = 0
         self._shift: int | None = None
 

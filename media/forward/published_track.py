@@ -7,19 +7,19 @@ timestamp) are cached once and sent by frame.
 
 from collections.abc import Callable
 
-from media.forward.audience import Audience
+from media.forward.audience import Audience, Enter
 from media.forward.cache import PacketCache
 from media.forward.keyframes import KeyframeRequests
 from media.forward.model import Codec, Kind
 from media.forward.nack import NackGenerator
 from media.forward.numbering import Numbering
+from media.forward.pictures import PictureCounter, PictureNumbering
 from media.forward.requests import Request
 from media.forward.stats import Rate
 from media.forward.subscription import Subscription
 from media.forward.timeline import OutgoingTimeline, SourceClock
 from media.kernel import MAX_BURST_PACKETS
 from media.rtp import header, payloads
-from media.rtp.h264_slices import has_b_slice
 from media.rtp.header import Header
 from media.rtp.sequence import unwrap16
 
@@ -30,22 +30,38 @@ FRAME_WAIT_S = 0.002
 """A frame is sent when its marker comes or this long after its first packet."""
 YOUNG_KEYFRAME_S = 1.0
 """A join replays the GOP when its keyframe is younger: in a storm one keyframe a second is enough."""
+KEYFRAME_LATER_MS = 3
+"""Of a layer beside others. The same frame of another layer may have been sent to a viewer that changes over,
+and two frames with one timestamp would be taken for one; alignment by sender reports is ±1 ms. A
+keyframe is shown that much later by everybody.
+"""
 PAD_BYTES = 16
 """Encoders cut a frame into packets that differ by a byte or two; padded to one size they leave as one
 GSO message.
 """
 
 
+Place = Callable[["PublishedLayer", SourceClock, int, float], int | None]
+"""Where a layer lies on its track's timeline: `place(layer, clock, ticks, now)` is what to add to its
+source's ticks to get the ticks of the source that leads the track, None while that is not known.
+"""
+
+
 class PublishedLayer:
-    """One layer (rid) of a track, for the life of the show."""
+    """One layer (rid) of a track; its track sequences begin with `first`."""
 
     def __init__(
         self,
         kind: Kind,
         rid: str,
+        *,
         timeline: OutgoingTimeline,
+        pictures: PictureCounter,
         emit: Callable[[Request], None],
         on_frame: Callable[["PublishedLayer", list[bytes]], None],
+        place: Place,
+        enter: Enter,
+        first: int,
     ) -> None:
         video = kind is Kind.VIDEO
         self.kind = kind
@@ -53,7 +69,7 @@ class PublishedLayer:
         self.timeline = timeline
         self.codec: Codec | None = None
         self.cache = PacketCache(VIDEO_CACHE_PACKETS if video else AUDIO_CACHE_PACKETS)
-        self.audience = Audience(rid, self.cache, emit)
+        self.audience = Audience(rid, self.cache, emit, enter)
         self.nack = NackGenerator()
         self.keyframes = KeyframeRequests()
         self.blanked = False
@@ -61,11 +77,17 @@ class PublishedLayer:
         self.frames = Rate()
         self.size: tuple[int, int] | None = None
         self.keyframe_interval_s: float | None = None
-        self.b_frames = False
         self.duplicates = 0
+        self.arrived_at = float("-inf")
+        self.place_ticks: int | None = None
+        """See `Place`; None: nothing of this layer can be sent."""
         self._on_frame = on_frame
+        self._place = place
+        self._pictures = PictureNumbering(pictures)
+        self._newest_ticks: int | None = None
+        self._later_ticks: int | None = None
         self._clock: SourceClock | None = None
-        self._numbering = Numbering()
+        self._numbering = Numbering(first)
         self.audience.sent_until = self._numbering.next
         self._frame_ticks: int | None = None
         self._keyframe_ticks: int | None = None
@@ -86,7 +108,6 @@ class PublishedLayer:
         self.audience.codec = codec.name
         self._clock = clock
         self._frame_ticks = None
-        self.b_frames = False
         self._restart()
 
     def detach(self) -> None:
@@ -94,9 +115,19 @@ class PublishedLayer:
         self.flush()
         self.nack.clear()
         self._clock = None
+        self.place_ticks = None
+
+    def unplace(self) -> None:
+        """Where the layer lies on the timeline is to be found out again."""
+        if self.place_ticks is not None:
+            self.flush()
+            self.place_ticks = None
+            self._restart()
 
     def _restart(self) -> None:
         self._numbering.restart()
+        self._pictures.restart()
+        self._newest_ticks = self._later_ticks = None
         self._keyframe_ticks = self._keyframe_first = None
         self.nack.clear()
         self.audience.interrupt()
@@ -149,15 +180,17 @@ class PublishedLayer:
         if self._note_time(ticks, clock, now) or self._numbering.jumped(head.sequence):
             self.flush()
             self._restart()
-        if self.blanked:
+        self.arrived_at = now
+        if self.blanked or self.place_ticks is None:
             return
         expected = self._numbering.next
         sequence = self._numbering.number(head.sequence)
         if sequence is None:
             return
         payload = packet[head.payload_start : head.payload_end]
-        timestamp = self.timeline.out(ticks)
-        prepared = header.build(0, sequence, timestamp, 0, payload, marker=head.marker)
+        if self.codec is not None:
+            payload = self._begin_frame(sequence, ticks, payload, self.codec.name)
+        prepared = header.build(0, sequence, self._timestamp(ticks), 0, payload, marker=head.marker)
         if not self.cache.put(sequence, prepared):
             self.duplicates += 1
             return
@@ -174,6 +207,20 @@ class PublishedLayer:
         else:
             self._collect(sequence, prepared, entry=entry, last=head.marker, now=now)
 
+    def _begin_frame(self, sequence: int, ticks: int, payload: bytes, codec: str) -> bytes:
+        """The payload as it is sent. A keyframe is only given other numbers when nothing of it was sent."""
+        new = self._newest_ticks is None or ticks > self._newest_ticks
+        begins = new and payloads.is_keyframe(codec, payload)
+        if new:
+            self._newest_ticks = ticks
+        if begins and self.rid:
+            self._later_ticks = ticks
+        return self._pictures.renumber(payload, sequence, begins=begins) if codec == "vp8" else payload
+
+    def _timestamp(self, ticks: int) -> int:
+        later = KEYFRAME_LATER_MS * 90 if ticks == self._later_ticks else 0
+        return self.timeline.out(ticks + (self.place_ticks or 0) + later)
+
     def _note_time(self, ticks: int, clock: SourceClock, now: float) -> bool:
         """Keep the timeline: a frame's first packet tells when it arrived. True when the source has begun
         again elsewhere.
@@ -181,9 +228,9 @@ class PublishedLayer:
         if self._frame_ticks is not None and clock.late(ticks, self._frame_ticks):
             return False
         jumped = clock.arrived(ticks, now * 1000)
-        if jumped or self._frame_ticks is None:
+        if jumped or self._frame_ticks is None or self.place_ticks is None:
             self.flush()
-            self.timeline.attach(ticks, clock.ticks_per_ms, now * 1000)
+            self.place_ticks = self._place(self, clock, ticks, now)
         self._frame_ticks = ticks
         self.frames.add(1)
         return jumped
@@ -192,9 +239,6 @@ class PublishedLayer:
         """Whether a keyframe begins with this packet."""
         codec = self.codec
         if codec is None or not payloads.is_keyframe(codec.name, payload):
-            self.b_frames = self.b_frames or (
-                codec is not None and codec.name == "h264" and has_b_slice(payload)
-            )
             return False
         if self._keyframe_ticks is not None and ticks <= self._keyframe_ticks:
             if ticks == self._keyframe_ticks and sequence < (self._keyframe_first or 0):

@@ -47,6 +47,8 @@ class Rewriter:
 
     def begin(self, rid: str, first: int, payload_type: int, rtx_payload_type: int) -> Segment:
         """Go on with `first` of a layer at the next outgoing number. No segment may be going."""
+        if self.current is not None:
+            raise RuntimeError("the last segment is still going: its numbers would be used twice")
         segment = Segment(rid, first, self._next_out, payload_type, rtx_payload_type)
         self._segments.append(segment)
         return segment

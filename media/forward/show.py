@@ -20,6 +20,7 @@ from media.forward.requests import (
 )
 from media.forward.subscription import Subscription
 from media.forward.timeline import OutgoingTimeline, ms_to_ntp
+from media.forward.track import Track
 from media.forward.wallclock import WallClock
 from media.rtp.rtcp import RtcpPacket
 from media.rtp.sequence import unwrap32
@@ -55,21 +56,18 @@ class Show:
         self._counters = counters
         self._emit = emit
         self._wake = wake
-        self.layers = {kind: self._new_layer(kind) for kind in Kind}
+        self.tracks = {
+            kind: Track(kind, OutgoingTimeline(random_u32()), self._emit, self._forward) for kind in Kind
+        }
         self._ticks = 0
         self._tick_at: float | None = None
         self._replay_at: float | None = None
         self._presence = Presence(name, emit)
         self._mapped_ms: float | None = None
 
-    def _new_layer(self, kind: Kind) -> PublishedLayer:
-        timeline = OutgoingTimeline(self._random_u32())
-        return PublishedLayer(kind, "", timeline, self._emit, self._forward)
-
-    def layer_of(self, kind: Kind, rid: str = "") -> PublishedLayer:
-        """The layer that a stream feeds and subscribers are sent. One a track today, whatever the rid."""
-        del rid
-        return self.layers[kind]
+    @property
+    def _layers(self) -> list[PublishedLayer]:
+        return [layer for track in self.tracks.values() for layer in track.layers.values()]
 
     # --- peers --------------------------------------------------------------------------------------
 
@@ -79,7 +77,10 @@ class Show:
         self._detach()
         self.publisher = peer
         self.publication = config.publication
-        self.ingress = Ingress(config, self.layer_of, self._counters)
+        self.ingress = Ingress(config, lambda kind, rid: self.tracks[kind].layer(rid), self._counters)
+        for kind, track in self.tracks.items():
+            rids = next((one.rids for one in config.tracks if one.kind is kind), ())
+            track.begin(rids)
         self._presence.begin(config.publication)
         self._schedule_tick(now)
         return replaced
@@ -92,19 +93,19 @@ class Show:
 
     def _detach(self) -> None:
         self.ingress = None
-        for layer in self.layers.values():
-            layer.detach()
+        for track in self.tracks.values():
+            track.detach()
 
     def subscribe(self, peer: PeerId, config: SubscriberConfig, now: float) -> None:
         """A subscriber comes."""
         subscriptions: dict[Kind, Subscription] = {}
         for track in config.tracks:
             if track.kind not in subscriptions:
-                subscription = Subscription(peer, track, self._random_u32(), self._random_u32())
+                subscription = Subscription(peer, track, self._random_u32(), self._random_u32(), now)
                 subscriptions[track.kind] = subscription
-                self.layers[track.kind].join(subscription, now)
-        self.egresses[peer] = Egress(config, subscriptions, self.layer_of, self._counters)
-        if any(layer.audience.replaying for layer in self.layers.values()):
+                self.tracks[track.kind].join(subscription, now)
+        self.egresses[peer] = Egress(config, subscriptions, self.tracks, self._counters)
+        if any(layer.audience.replaying for layer in self._layers):
             self._replay_at = self._replay_at or now
         self._schedule()
 
@@ -112,8 +113,8 @@ class Show:
         """A subscriber or sink goes; unknown peers are ignored."""
         self.sinks.discard(peer)
         if self.egresses.pop(peer, None) is not None:
-            for layer in self.layers.values():
-                layer.audience.leave(peer)
+            for track in self.tracks.values():
+                track.leave(peer)
 
     @property
     def forgotten(self) -> bool:
@@ -123,17 +124,17 @@ class Show:
             or self.sinks
             or self.publisher is not None
             or self._presence.last_packet_at is not None
-            or self.layers[Kind.VIDEO].blanked
+            or self.tracks[Kind.VIDEO].blanked
         )
 
     def blank(self, *, blanked: bool) -> None:
         """Stop or resume the video."""
-        self.layers[Kind.VIDEO].blank(blanked=blanked)
+        self.tracks[Kind.VIDEO].blank(blanked=blanked)
         self._schedule()
 
     def request_keyframe(self, rid: str) -> None:
         """A sink wants a keyframe."""
-        self.layer_of(Kind.VIDEO, rid).keyframes.ask()
+        self.tracks[Kind.VIDEO].ask_keyframe(rid)
         self._schedule()
 
     # --- packets ------------------------------------------------------------------------------------
@@ -163,6 +164,8 @@ class Show:
             resend = egress.receive_rtcp(packets, middle, now)
             if resend:
                 self._emit(SendTo(peer, resend))
+            if (video := egress.subscriptions.get(Kind.VIDEO)) is not None:
+                self.tracks[Kind.VIDEO].reported(video, now)
         self._schedule()
 
     def _forward(self, layer: PublishedLayer, packets: list[bytes]) -> None:
@@ -194,7 +197,7 @@ class Show:
 
     def _deadlines(self) -> list[float | None]:
         due: list[float | None] = [self._replay_at]
-        due += [layer.flush_at for layer in self.layers.values()]
+        due += [layer.flush_at for layer in self._layers]
         if self.ingress is not None:
             for source in self.ingress.sources.values():
                 due += (source.layer.nack.deadline(), source.layer.keyframes.deadline())
@@ -202,7 +205,7 @@ class Show:
 
     def handle(self, now: float) -> None:
         """Do what is due."""
-        for layer in self.layers.values():
+        for layer in self._layers:
             if layer.flush_at is not None and layer.flush_at <= now:
                 layer.flush()
         if self._replay_at is not None and self._replay_at <= now:
@@ -214,17 +217,17 @@ class Show:
         self._schedule()
 
     def _replay(self, now: float) -> None:
-        for layer in self.layers.values():
+        for layer in self._layers:
             layer.audience.tick()
-        going = any(layer.audience.replaying for layer in self.layers.values())
+        going = any(layer.audience.replaying for layer in self._layers)
         self._replay_at = now + REPLAY_TICK_S if going else None
 
     def _ask_publisher(self, now: float) -> None:
         if self.ingress is None or self.publisher is None:
             return
         if self.ingress.config.remote:
-            for layer in self.layers.values():
-                if layer.kind is Kind.VIDEO and layer.keyframes.due(now):
+            for layer in self.tracks[Kind.VIDEO].sent:
+                if layer.keyframes.due(now):
                     self._emit(RequestKeyframe(self.publisher, layer.rid))
             return
         for packet in self.ingress.repair_requests(now):
@@ -243,16 +246,17 @@ class Show:
             self._map_clock()
         if self._ticks % REPORT_TICKS == 0:
             self._every_second(now)
+        self.tracks[Kind.VIDEO].review(self._ticks, now)
         self._report_to_subscribers(now)
 
     def _end(self) -> None:
         """Nobody publishes and nobody is awaited: the next publication begins a timeline of its own."""
         self._tick_at = None
-        for layer in self.layers.values():
-            layer.timeline.forget()
+        for track in self.tracks.values():
+            track.timeline.forget()
 
     def _every_second(self, now: float) -> None:
-        for layer in self.layers.values():
+        for layer in self._layers:
             layer.bitrate.roll(now)
             layer.frames.roll(now)
         if self.ingress is None or self.publisher is None:
@@ -275,7 +279,7 @@ class Show:
 
     def _map_clock(self) -> None:
         """Once a second, and when the mapping has moved by more than a millisecond."""
-        timeline = self.layers[Kind.VIDEO].timeline
+        timeline = self.tracks[Kind.VIDEO].timeline
         highest, origin_ms = timeline.highest, timeline.mono_ms(0)
         offset_ms = self._clock.server_offset_ms
         if self.ingress is None or highest is None or origin_ms is None or offset_ms is None:
@@ -298,6 +302,5 @@ class Show:
 
     def health(self) -> ShowHealth:
         """The contract's health JSON as a value."""
-        return health.of(
-            self.ingress if self._presence.up else None, self.layers, list(self.egresses.values())
-        )
+        ingress = self.ingress if self._presence.up else None
+        return health.of(ingress, self.tracks, list(self.egresses.values()))

@@ -2,6 +2,7 @@
 
 from media.forward.bandwidth import ViewerPath
 from media.forward.cache import PacketCache
+from media.forward.layers import LayerChoice
 from media.forward.model import OutgoingTrack, PeerId
 from media.forward.rewriter import Rewriter, Segment
 from media.forward.stats import TokenBucket
@@ -18,7 +19,9 @@ MAX_RECENT = 1_024
 
 
 class Subscription:
-    """One track of one subscriber. `cursor` is the next track sequence of a replay, None when live."""
+    """One track of one subscriber. `cursor` is the next track sequence of a replay, None when live; `rid`
+    is the layer that it was sent last, `wanted` the one that it should be sent.
+    """
 
     __slots__ = (
         "_bucket",
@@ -27,20 +30,27 @@ class Subscription:
         "_octets_from",
         "_recent",
         "_rtx_sequence",
+        "choice",
         "cursor",
         "path",
         "peer",
         "refused",
         "resent",
         "rewriter",
+        "rid",
         "track",
+        "wanted",
     )
 
-    def __init__(self, peer: PeerId, track: OutgoingTrack, first_sequence: int, first_rtx: int) -> None:
+    def __init__(
+        self, peer: PeerId, track: OutgoingTrack, first_sequence: int, first_rtx: int, now: float
+    ) -> None:
         self.peer = peer
         self.track = track
         self.rewriter = Rewriter(first_sequence)
         self.path = ViewerPath()
+        self.choice = LayerChoice(now)
+        self.rid = self.wanted = ""
         self.cursor: int | None = None
         self.resent = 0
         self.refused = 0
@@ -61,6 +71,7 @@ class Subscription:
         rtx = self.track.rtx_payload_types.get(codec, 0) if self.track.rtx_ssrc else 0
         segment = self.rewriter.begin(rid, first, payload_type, rtx)
         self._octets_from = octets
+        self.rid = rid
         offset = (segment.first_out - first) & 0xFFFF
         return Target(self.peer, self.track.ssrc, payload_type, offset)
 
@@ -127,10 +138,10 @@ class Subscription:
         """Payload octets so far; `octets` is the current layer's running total."""
         return self._octets + (0 if self._octets_from is None else octets - self._octets_from)
 
-    def reported(self, block: ReportBlock, ntp_middle: int) -> None:
+    def reported(self, block: ReportBlock, ntp_middle: int, now: float) -> None:
         """The viewer's report about this SSRC; `ntp_middle` is now as the middle 32 bits of NTP time."""
         rtt_s = None
         if block.last_sr:
             ticks = (ntp_middle - block.last_sr - block.delay_since_last_sr) & 0xFFFF_FFFF
             rtt_s = (ticks if ticks < 2**31 else 0) / 65536
-        self.path.report(block.fraction_lost, rtt_s)
+        self.path.report(block.fraction_lost, rtt_s, now)

@@ -1,6 +1,6 @@
 """A synthetic publisher: H264-like video and Opus-like audio as plain RTP packets, and its RTCP."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from media.forward.timeline import ms_to_ntp
 from media.router import (
@@ -43,6 +43,14 @@ def publisher_config(show: str = "show", publication: str = "pub1", **changes: o
     )
 
 
+def simulcast_config(show: str = "show", publication: str = "pub1") -> PublisherConfig:
+    """Three layers by rid, as Chromium offers them."""
+    plain = publisher_config(show, publication)
+    audio, video = plain.tracks
+    ids = ExtensionIds(mid=4, rid=10, repaired_rid=11, transport_cc=5)
+    return replace(plain, tracks=(audio, replace(video, rids=("q", "h", "f"))), extensions=ids)
+
+
 def subscriber_config(show: str = "show", *, rtx: bool = True, ssrc: int = 0x1000) -> SubscriberConfig:
     """H264, VP8 and Opus, with or without RTX."""
     video = OutgoingTrack(
@@ -66,6 +74,9 @@ class RtpSource:
     packets_per_frame: int = 4
     ticks_per_frame: int = 3_000
     transport_sequence: int = 0
+    rid: str = ""
+    bytes_per_packet: int = 1_000
+    picture: int = 0
     frames: int = 0
     sent: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
@@ -74,7 +85,11 @@ class RtpSource:
         plain = header.build(
             self.payload_type, self.sequence, self.timestamp, self.ssrc, payload, marker=marker
         )
-        extension = b"\xbe\xde\x00\x01\x51" + (self.transport_sequence & 0xFFFF).to_bytes(2) + b"\x00"
+        elements = b"\x51" + (self.transport_sequence & 0xFFFF).to_bytes(2)
+        if self.rid:
+            elements += b"\x40" + b"1" + bytes((0xA0 | (len(self.rid) - 1),)) + self.rid.encode()
+        elements += bytes(-len(elements) % 4)
+        extension = b"\xbe\xde" + (len(elements) // 4).to_bytes(2) + elements
         packet = bytes((plain[0] | 0x10,)) + plain[1:12] + extension + plain[12:]
         self.sent[self.sequence & 0xFFFF] = packet
         self.sequence = (self.sequence + 1) & 0xFFFF
@@ -88,15 +103,19 @@ class RtpSource:
             last = index == self.packets_per_frame - 1
             head = self._head(index, key=key)
             unique = self.frames.to_bytes(4) + index.to_bytes(2) + self.ssrc.to_bytes(4)
-            size = 300 if last else 1000 + (index + self.frames) % 3
+            size = self.bytes_per_packet + (index + self.frames) % 3
+            size = min(300, size) if last else size
             packets.append(self.packet(head + unique + bytes(size), marker=last))
         self.timestamp = (self.timestamp + self.ticks_per_frame) & 0xFFFF_FFFF
         self.frames += 1
+        self.picture += 1
         return packets
 
     def _head(self, index: int, *, key: bool) -> bytes:
         if self.payload_type == 98:  # VP8: start of partition 0, then the inverse keyframe bit
-            return (b"\x10" if index == 0 else b"\x00") + (b"\x00" if key else b"\x01")
+            numbers = (0x8000 | self.picture & 0x7FFF).to_bytes(2) + bytes((self.picture & 0xFF,))
+            first = b"\x90" if index == 0 else b"\x80"
+            return first + b"\xc0" + numbers + (b"\x00" if key else b"\x01")
         if key:
             return SPS if index == 0 else b"\x65"
         return b"\x61"

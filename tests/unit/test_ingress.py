@@ -199,3 +199,49 @@ def test_what_is_too_long_to_be_sent_on_is_dropped_and_counted() -> None:
     send(lab, header.build(96, 2, 3_000, 7, too_long, marker=True))
     assert lab.payloads(2, 0x1001) == [longest]
     assert lab.router.counters()["rtp_oversized"] == 1
+
+
+SIMULCAST = replace(VIDEO, rids=("q", "h"))
+RIDS = ExtensionIds(mid=4, rid=10, repaired_rid=11)
+
+
+def with_rid(packet: bytes, element: int, rid: bytes) -> bytes:
+    """The packet with one header extension element."""
+    elements = bytes((element << 4 | (len(rid) - 1),)) + rid
+    elements += bytes(-len(elements) % 4)
+    extension = b"\xbe\xde" + (len(elements) // 4).to_bytes(2) + elements
+    return bytes((packet[0] | 0x10,)) + packet[1:12] + extension + packet[12:]
+
+
+def simulcast() -> Lab:
+    lab = Lab(lambda: 0)
+    lab.router.add_publisher(1, PublisherConfig("show", "pub", (SIMULCAST,), RIDS), lab.now)
+    lab.router.add_subscriber(2, subscriber_config(), lab.now)
+    return lab
+
+
+def test_layers_are_known_by_rid_from_their_first_packets() -> None:
+    lab = simulcast()
+    send(lab, with_rid(plain(7, 96), 10, b"q"), with_rid(plain(8, 96), 10, b"h"))
+    send(lab, plain(7, 96, 2), plain(8, 96, 2))
+    assert len(lab.video(2, 0x1001)) == 2, "one layer"
+    publisher = lab.router.health("show", lab.now).publisher
+    assert publisher is not None
+    assert [layer.rid for layer in publisher.layers] == ["q", "h"]
+
+
+@pytest.mark.parametrize("rid", [b"x", b"\xff", b"qq"])
+def test_streams_of_unknown_layers_are_dropped(rid: bytes) -> None:
+    lab = simulcast()
+    send(lab, with_rid(plain(7, 96), 10, rid), plain(8, 96))
+    assert not lab.video(2, 0x1001)
+    assert lab.router.counters()["rtp_unknown_stream"] == 2
+
+
+def test_repairs_belong_to_the_layer_that_they_name() -> None:
+    lab = simulcast()
+    send(lab, with_rid(plain(8, 96, 1), 10, b"h"), with_rid(plain(7, 96, 1), 10, b"q"))
+    repair = header.build(97, 1, 1_000, 9, (2).to_bytes(2) + b"\x61repaired", marker=True)
+    send(lab, with_rid(repair, 11, b"h"))
+    assert lab.payloads(2, 0x1001)[-1] == b"\x61repaired"
+    assert lab.router.counters()["rtp_repairs_received"] == 1

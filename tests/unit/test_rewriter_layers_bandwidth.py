@@ -1,5 +1,7 @@
 """Outgoing numbering, the choice of a layer, and claims of peers that cannot be true."""
 
+import itertools
+
 from media.forward import layers
 from media.forward.bandwidth import MAX_BPS, MIN_BPS, ViewerPath
 from media.forward.rewriter import MAX_SEGMENTS, Rewriter
@@ -61,8 +63,63 @@ def test_a_lying_remb_is_clamped_and_forgotten() -> None:
 
 def test_an_absurd_round_trip_is_not_believed() -> None:
     path = ViewerPath()
-    path.report(256 // 4, 11.0)
+    path.report(256 // 4, 11.0, now=0.0)
     assert path.loss == 0.25
     assert path.rtt_s is None
-    path.report(0, 0.1)
+    path.report(0, 0.1, now=1.0)
     assert path.rtt_s == 0.1
+
+
+RATES = {"f": 2_000_000.0, "h": 700_000.0, "q": 200_000.0}
+
+
+def test_a_stranger_is_trusted_at_once() -> None:
+    assert layers.LayerChoice(0.0).decide(RATES, "q", ViewerPath(), 0.0) == "f"
+
+
+def test_loss_brings_down_with_the_first_report() -> None:
+    choice, path = layers.LayerChoice(0.0), ViewerPath()
+    path.report(26, 0.05, 10.0)  # 10 %
+    assert choice.decide(RATES, "f", path, 10.0) == "h"
+    assert choice.decide(RATES, "h", path, 10.2) == "h", "the report was about the old layer"
+    path.report(26, 0.05, 11.5)
+    assert choice.decide(RATES, "h", path, 11.5) == "q"
+
+
+def test_up_after_five_clean_seconds_one_layer_at_a_time() -> None:
+    choice, path = layers.LayerChoice(0.0), ViewerPath()
+    path.remb(300_000, 10.0)
+    assert choice.decide(RATES, "f", path, 10.0) == "q"
+    path.remb(10_000_000, 10.1)
+    assert choice.decide(RATES, "q", path, 14.9) == "q"
+    assert choice.decide(RATES, "q", path, 15.1) == "h"
+    assert choice.decide(RATES, "h", path, 15.2) == "h"
+    assert choice.decide(RATES, "h", path, 20.2) == "f"
+
+
+def test_a_claim_that_is_no_mirror_is_a_ceiling() -> None:
+    choice, path = layers.LayerChoice(0.0), ViewerPath()
+    current = "f"
+    for second in range(60):
+        path.remb(1_150_000, float(second))
+        current = choice.decide(RATES, current, path, float(second))
+    assert current == "h"
+
+
+def test_an_attempt_that_fails_is_repeated_later_and_later() -> None:
+    choice, path = layers.LayerChoice(0.0), ViewerPath()
+    current, attempts = "f", list[int]()
+    for second in range(100):
+        path.report(0 if current != "f" else 60, 0.05, float(second))
+        chosen = choice.decide(RATES, current, path, float(second))
+        if chosen == "f" and current != "f":
+            attempts.append(second)
+        current = chosen
+    waits = [after - before for before, after in itertools.pairwise(attempts)]
+    assert waits == sorted(waits)
+    assert len(attempts) <= 5
+    assert waits[0] >= 10
+
+
+def test_a_layer_that_is_gone_is_left() -> None:
+    assert layers.LayerChoice(0.0).decide({"q": 2e5, "h": 7e5}, "f", ViewerPath(), 0.0) == "h"

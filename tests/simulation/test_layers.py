@@ -1,0 +1,217 @@
+"""Viewers of a simulcast publisher, in virtual time: who gets which layer when, what they notice of it."""
+
+import itertools
+import random
+
+import pytest
+from support.rtp_source import RtpSource, simulcast_config, subscriber_config
+from support.virtual_viewers import Lab
+
+from media.rtp import feedback, header, rtcp, vp8
+from media.rtp.sequence import unwrap32
+
+WALL_MS = 1_700_000_000_000.0
+FRAME_S = 1 / 30
+SIZES = {"q": 100, "h": 300, "f": 1_000}
+PUBLISHER = 1
+
+
+class Studio:
+    """Three layers of one camera: each frame was captured at once, each SSRC has offsets of its own."""
+
+    def __init__(self, lab: Lab, seed: int, payload_type: int) -> None:
+        rng = random.Random(seed)
+        bits = rng.getrandbits
+        self.rng, self.lab = rng, lab
+        self.layers = [
+            RtpSource(
+                ssrc=bits(32),
+                sequence=bits(16),
+                timestamp=bits(32),
+                picture=bits(15),
+                rid=rid,
+                bytes_per_packet=size,
+                payload_type=payload_type,
+            )
+            for rid, size in SIZES.items()
+        ]
+        self.first = {layer.rid: layer.timestamp for layer in self.layers}
+        self.rid_of: dict[bytes, str] = {}
+        self.began = lab.now
+        self.seen = 0
+        self.wanted = set(SIZES)
+        self.keyframes = dict.fromkeys(SIZES, 0)
+        self.off = ""
+        lab.router.add_publisher(PUBLISHER, simulcast_config(), lab.now)
+
+    def frame(self) -> None:
+        """Capture one frame and send it in every layer, a millisecond or two after each other."""
+        elapsed = self.lab.now - self.began
+        for layer in self.layers:
+            layer.timestamp = (self.first[layer.rid] + round(elapsed * 90_000)) & 0xFFFF_FFFF
+            key = layer.rid in self.wanted
+            packets = layer.frame(key=key)
+            if layer.rid == self.off:
+                continue
+            self.wanted.discard(layer.rid)
+            self.keyframes[layer.rid] += key
+            for packet in packets:
+                self.rid_of[packet[-60:] if len(packet) < 100 else packet[24:60]] = layer.rid
+                self.lab.router.receive_rtp(PUBLISHER, packet, self.lab.now)
+            self.lab.run(self.lab.now + self.rng.uniform(0.0005, 0.002))
+
+    def report(self) -> None:
+        """Sender reports, each up to 0.9 ms wrong."""
+        elapsed = self.lab.now - self.began
+        for layer in self.layers:
+            wrong_ms = self.rng.uniform(-0.9, 0.9)
+            timestamp = self.first[layer.rid] + round(elapsed * 90_000)
+            report = layer.sender_report(WALL_MS + self.lab.now * 1000 + wrong_ms, timestamp)
+            self.lab.router.receive_rtcp(PUBLISHER, report, self.lab.now)
+
+    def react(self) -> None:
+        """Send a keyframe of the layers that it was asked for."""
+        by_ssrc = {layer.ssrc: layer.rid for layer in self.layers}
+        for _, packet in self.lab.rtcp[PUBLISHER][self.seen :]:
+            if isinstance(packet, feedback.PictureLoss):
+                self.wanted.add(by_ssrc[packet.ssrc])
+        self.seen = len(self.lab.rtcp[PUBLISHER])
+
+
+class Viewer:
+    """Reports once a second: loss, and what it claims to have as bandwidth."""
+
+    def __init__(self, lab: Lab, peer: int) -> None:
+        self.lab, self.peer = lab, peer
+        self.ssrc = 0x1000 * peer + 1
+        self.loss = 0.0
+        self.claim_bps = 30_000_000
+        lab.router.add_subscriber(peer, subscriber_config(ssrc=self.ssrc - 1), lab.now)
+
+    def report(self) -> None:
+        block = rtcp.ReportBlock(self.ssrc, round(self.loss * 256), 0, 0, 0, 0, 0)
+        compound = rtcp.write_receiver_report(rtcp.ReceiverReport(9, (block,)))
+        compound += feedback.write_remb(9, self.claim_bps, [self.ssrc])
+        self.lab.router.receive_rtcp(self.peer, compound, self.lab.now)
+
+    def frames(self) -> list[tuple[float, int, int]]:
+        """When each frame was whole, its timestamp (unwrapped) and its size, in the order of its numbers."""
+        found: dict[int, tuple[float, int]] = {}
+        near = None
+        for at, packet in self.lab.rtp[self.peer]:
+            head = header.parse(packet)
+            if head.ssrc != self.ssrc:
+                continue
+            near = head.timestamp if near is None else unwrap32(head.timestamp, near)
+            _, size = found.get(near, (0.0, 0))
+            found[near] = (at, size + head.payload_end - head.payload_start)
+        return [(at, timestamp, size) for timestamp, (at, size) in found.items()]
+
+    def layer(self) -> str:
+        """What the last frame was."""
+        size = self.frames()[-1][2]
+        return min(SIZES, key=lambda rid: abs(size - 3 * SIZES[rid]))
+
+    def seen_from(self, at: float) -> set[str]:
+        found = [size for when, _, size in self.frames() if when >= at]
+        return {min(SIZES, key=lambda rid: abs(size - 3 * SIZES[rid])) for size in found}
+
+
+class Stage:
+    def __init__(self, seed: int, payload_type: int = 96, viewers: int = 3) -> None:
+        self.lab = Lab(lambda: 5)
+        self.studio = Studio(self.lab, seed, payload_type)
+        self.viewers = [Viewer(self.lab, 2 + index) for index in range(viewers)]
+        self.frames = 0
+
+    def play(self, seconds: float) -> None:
+        for _ in range(round(seconds * 30)):
+            begin = self.lab.now
+            self.studio.frame()
+            if self.frames % 30 == 7:
+                self.studio.report()
+            for viewer in self.viewers:
+                if self.frames % 30 == viewer.peer % 30:
+                    viewer.report()
+            self.frames += 1
+            self.lab.run(begin + FRAME_S)
+            self.studio.react()
+
+
+def unbroken(viewer: Viewer) -> None:
+    """No hole in the numbers, time that only goes on, and no pause that a viewer would call a freeze."""
+    numbers = sorted(viewer.lab.video(viewer.peer, viewer.ssrc))
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    frames = viewer.frames()
+    stamps = [timestamp for _, timestamp, _ in frames]
+    assert stamps == sorted(set(stamps))
+    steps_ms = [(after - before) / 90 for before, after in itertools.pairwise(stamps)]
+    assert max(steps_ms) < 45
+    times = [at for at, _, _ in frames]
+    assert max(after - before for before, after in itertools.pairwise(times)) < 0.1
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("payload_type", [96, 98])
+def test_a_viewer_in_trouble_goes_down_and_comes_back(seed: int, payload_type: int) -> None:
+    stage = Stage(seed, payload_type)
+    bad, good = stage.viewers[0], stage.viewers[1]
+    stage.play(4)
+    assert [viewer.layer() for viewer in stage.viewers] == ["f", "f", "f"]
+    bad.claim_bps, bad.loss = 300_000, 0.1
+    told = stage.lab.now
+    stage.play(2)
+    down = [at for at, _, size in bad.frames() if at > told and size < 3 * 200]
+    assert down, "it got a smaller layer"
+    assert down[0] - told < 1.0 + 0.5, "half a second after its next report"
+    bad.claim_bps, bad.loss = 30_000_000, 0.0
+    well = stage.lab.now
+    stage.play(14)
+    up = [at for at, _, size in bad.frames() if at > well and size > 3 * 900]
+    assert up
+    assert up[0] - well >= 5
+    assert bad.layer() == "f"
+    assert good.seen_from(told) == {"f"}, "nobody else notices"
+    for viewer in stage.viewers:
+        unbroken(viewer)
+    assert max(stage.studio.keyframes.values()) <= 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_frame_has_one_timestamp_whatever_the_layer(seed: int) -> None:
+    """To a millisecond or two, as sender reports tell; keyframes 3 ms later."""
+    stage = Stage(seed)
+    stage.viewers[0].claim_bps = 50_000
+    stage.play(8)
+    low, high = stage.viewers[0].frames(), stage.viewers[1].frames()
+    nearest = [min(abs(stamp - other) for _, other, _ in high) / 90 for _, stamp, _ in low[60:]]
+    assert max(nearest) < 6
+    assert sorted(nearest)[len(nearest) // 2] < 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_layer_that_the_encoder_stops_is_left_within_a_second(seed: int) -> None:
+    stage = Stage(seed)
+    stage.play(4)
+    stage.studio.off = "f"
+    stopped = stage.lab.now
+    stage.play(3)
+    for viewer in stage.viewers:
+        after = [at for at, _, _ in viewer.frames() if at > stopped]
+        assert after[0] - stopped < 1.5
+        assert viewer.layer() == "h"
+
+
+def test_picture_numbers_and_bases_only_grow_across_layers() -> None:
+    stage = Stage(1, payload_type=98)
+    stage.play(4)
+    for claim in (100_000, 30_000_000, 400_000, 30_000_000):
+        stage.viewers[0].claim_bps = claim
+        stage.play(8)
+    viewer = stage.viewers[0]
+    found = [vp8.picture(payload) for payload in stage.lab.payloads(viewer.peer, viewer.ssrc)]
+    numbers = [picture.number for picture in found if picture is not None]
+    assert len(numbers) > 3_000
+    steps = [(after - before) % vp8.WIDE for before, after in itertools.pairwise(numbers)]
+    assert max(steps) < 100, "never back"
+    assert viewer.seen_from(0) == {"q", "h", "f"}
