@@ -292,5 +292,6 @@ def _matches(certificate: x509.Certificate, expected: Fingerprint) -> bool:
 def _reason(error: SSL.Error) -> str:
     """OpenSSL's words without its file names; empty for a bare system error."""
     if error.args and isinstance(error.args[0], list) and error.args[0]:
-        return str(error.args[0][-1][-1])  # pyright: ignore[reportUnknownArgumentType]
+        said = str(error.args[0][-1][-1])  # pyright: ignore[reportUnknownArgumentType]
+        return f"{said}: FFmpeg needs cert_file and key_file" if said == "wrong curve" else said
     return type(error).__name__
