@@ -29,7 +29,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         ["token", "--role", "viewer"],
         ["check-config"],
         ["export"],
-        ["verify", "x"],
+        ["verify"],
     ],
 )
 def test_wrong_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
