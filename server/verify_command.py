@@ -36,16 +36,16 @@ def verify_file(name: str, key: str | None) -> int:
 
 
 def read_key(given: str) -> Ed25519PublicKey:
-    """The public key in a PEM file, or given itself as base64. Raises SealError, OSError."""
-    path = Path(given)
-    if not path.is_file():
+    """The public key in a PEM file, or given itself as PEM or base64. Raises SealError, OSError."""
+    is_pem = given.lstrip().startswith("-----BEGIN")
+    if not is_pem and not Path(given).is_file():
         return decode_key(given)
     try:
-        key = load_pem_public_key(path.read_bytes())
+        key = load_pem_public_key(given.encode() if is_pem else Path(given).read_bytes())
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise SealError(f"{given} is not an Ed25519 public key in PEM")
+        raise SealError("--key is not an Ed25519 public key in PEM")
     return key
 
 

@@ -3,7 +3,8 @@
 Fields that no rule needs are left out here and ignored when they come: a newer server may say more.
 """
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from hashlib import blake2b
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -105,7 +106,7 @@ class Refund(msgspec.Struct, frozen=True):
 
 
 class OrderView(msgspec.Struct, frozen=True):
-    """An order of one line; `terms` in OrderChange has all its members that never change."""
+    """An order of one line."""
 
     id: str
     show: str
@@ -142,14 +143,14 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class OrderChange(msgspec.Struct, frozen=True):
-    """Any entry of kind `order.…`."""
+    """Any entry of kind `order.…`. `terms` is a digest of everything in it that never changes."""
 
     order: OrderView
     stock: Annotated[list[Level], msgspec.Meta(min_length=1, max_length=1)]
     seen_price_minor: Count
     attempt: Count
     paid_by: Count
-    terms: dict[str, Any] = {}
+    terms: bytes = b""
 
 
 Body: TypeAlias = (
@@ -210,6 +211,7 @@ def read(entry: Entry) -> Body | None:
         return None
     body = msgspec.convert(entry.body, kind)
     if isinstance(body, OrderChange):
-        terms = {name: value for name, value in entry.body["order"].items() if name not in MOVING}
-        return msgspec.structs.replace(body, terms=terms)
+        frozen = {name: value for name, value in entry.body["order"].items() if name not in MOVING}
+        terms = msgspec.json.encode([body.seen_price_minor, frozen])
+        return msgspec.structs.replace(body, terms=blake2b(terms, digest_size=16).digest())
     return body

@@ -20,6 +20,7 @@ from server.verify.bodies import (
     Pinned,
     PriceEnded,
     ProductUpdated,
+    Refund,
     Restocked,
     ShowCreated,
     ShowState,
@@ -44,6 +45,19 @@ class Product:
 
     def price_at(self, sale_ms: int) -> PriceInForce:
         return price_in_force(self.list_price_minor, self.version, self.flash, sale_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of an order: little, for a log may have millions. No deadline is 0."""
+
+    pid: str
+    state: str
+    deadline_sale_ms: int
+    attempt: int
+    paid_by: int
+    refunds: tuple[Refund, ...]
+    terms: bytes
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,7 @@ class Replay:
     pin: str = ""
     products: dict[str, Product] = field(default_factory=dict[str, Product])
     flashes: dict[str, FlashPrice] = field(default_factory=dict[str, FlashPrice])
-    orders: dict[str, OrderChange] = field(default_factory=dict[str, OrderChange])
-    buyers: dict[str, str] = field(default_factory=dict[str, str])
+    orders: dict[str, Known] = field(default_factory=dict[str, Known])
     banned: set[str] = field(default_factory=set[str])
     bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     flash_bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -88,7 +101,7 @@ class Replay:
     def state_of(self, order: str) -> str:
         """An order's state; "" when there is no such order."""
         known = self.orders.get(order)
-        return known.order.state if known else ""
+        return known.state if known else ""
 
     def takes_units(self, change: OrderChange) -> bool:
         """Whether the change begins to count against caps and quotas."""
@@ -173,8 +186,15 @@ class Replay:
         if order.line.flash:
             self.flash_bought[order.line.flash, pid] += units
             self.flash_used[order.line.flash] += units
-        self.orders[order.id] = change
-        self.buyers.setdefault(order.id, pid)
+        self.orders[order.id] = Known(
+            pid,
+            order.state,
+            order.expires_sale_ms or 0,
+            change.attempt,
+            change.paid_by,
+            tuple(order.refunds),
+            change.terms,
+        )
 
 
 def version_after(old: Product | None, body: ProductUpdated) -> int:

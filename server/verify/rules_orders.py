@@ -1,8 +1,9 @@
 """Rules for an order's life: who, how, until when, and the money that goes back. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from server.verify.bodies import OrderChange, OrderView, Refund
+from server.verify.bodies import OrderChange, Refund
 from server.verify.replay import Replay, Step, state_named
 from server.verify.rule import rule_for
 
@@ -40,7 +41,8 @@ def life_is_legal(step: Step, body: OrderChange, before: Replay) -> str | None:
 @rule_for(OrderChange, 24, "An order belongs to its buyer")
 def order_has_one_buyer(step: Step, body: OrderChange, before: Replay) -> str | None:
     """All its entries are for the same pid, and that pid itself holds, pays and cancels."""
-    pid = before.buyers.get(body.order.id, step.audience_pid)
+    known = before.orders.get(body.order.id)
+    pid = known.pid if known else step.audience_pid
     if step.audience_pid != pid:
         return f"it is {pid}'s, not {step.audience_pid}'s"
     if step.entry.kind in BY_THE_BUYER and step.entry.actor != pid:
@@ -51,12 +53,8 @@ def order_has_one_buyer(step: Step, body: OrderChange, before: Replay) -> str | 
 @rule_for(OrderChange, 25, "An order's terms are frozen at the hold")
 def terms_are_frozen(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
     """Only its state, its deadline, its refunds and its seq ever change; nothing is priced again."""
-    first = before.orders.get(body.order.id)
-    if first is None or (body.terms, body.seen_price_minor) == (first.terms, first.seen_price_minor):
-        return None
-    names = first.terms.keys() | body.terms.keys()
-    changed = sorted(name for name in names if first.terms.get(name) != body.terms.get(name))
-    return f"changed: {', '.join(changed) or 'seen_price_minor'}"
+    known = before.orders.get(body.order.id)
+    return None if known is None or known.terms == body.terms else "its terms are not those of its hold"
 
 
 @rule_for(OrderChange, 26, "A hold lasts until its deadline and not longer")
@@ -110,23 +108,23 @@ def refunds_are_bounded(step: Step, body: OrderChange, before: Replay) -> str | 
     if not refunds or amount > body.order.total_minor:
         return f"{amount} goes back of {body.order.total_minor} paid"
     if kind == "order.refunded":
-        return _done(before.orders[body.order.id].order, refunds)
+        return _done(before.orders[body.order.id].refunds, refunds)
     if any(refund.done_at_ms is not None for refund in refunds):
         return "it is done before it is due"
     late = before.state_of(body.order.id) == "expired"
     return "late money restocks" if late and any(refund.restock for refund in refunds) else None
 
 
-def _done(before: OrderView, refunds: list[Refund]) -> str | None:
+def _done(before: Sequence[Refund], refunds: Sequence[Refund]) -> str | None:
     if any(refund.done_at_ms is None for refund in refunds):
         return "refunded, but not done"
-    due = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in before.refunds]
+    due = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in before]
     done = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in refunds]
     return None if done == due else "what goes back is not what was due"
 
 
 def _deadline(before: Replay, body: OrderChange) -> int:
-    return before.orders[body.order.id].order.expires_sale_ms or 0
+    return before.orders[body.order.id].deadline_sale_ms
 
 
 RULES = (

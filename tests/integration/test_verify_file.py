@@ -166,8 +166,8 @@ def export(lines: list[bytes], tmp_path: Path) -> Path:
 def test_the_command_with_a_key(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pem = export.with_name("key.pem")
     pem.write_bytes(public_pem(PUBLIC))
-    for key in (BASE64, str(pem)):
-        assert main(["verify", str(export), "--key", key]) == 0
+    for key in (BASE64, str(pem), pem.read_text()):
+        assert main(["verify", str(export), f"--key={key}"]) == 0
         said = capsys.readouterr()
         assert said.out.startswith("show: ")
         assert "every rule holds" in said.out
