@@ -13,9 +13,15 @@ from media.transport.candidates import candidate_lines
 from media.transport.dtls import Fingerprint, Role
 from media.transport.ice import Credentials
 from media.transport.sdp import Offer, OfferedCodec, OfferedMedia
+from media.transport.simulcast import answer_lines
 
 CNAME = "vendue"
 
+_RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+_SIMULCAST_EXTENSIONS = {
+    _RID: "rid",
+    "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id": "repaired_rid",
+}
 _EXTENSIONS = {
     "urn:ietf:params:rtp-hdrext:sdes:mid": "mid",
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01": "transport_cc",
@@ -77,12 +83,13 @@ def answer_publisher(offer: Offer, local: LocalTransport) -> PublisherAnswer | N
             continue
         taken.add(media.kind)
         feedback = [one for one in _feedback_for(media.kind) if one in codec.feedback]
-        shared = {uri: number for uri, number in media.extensions.items() if uri in _EXTENSIONS}
-        extensions |= {_EXTENSIONS[uri]: number for uri, number in shared.items()}
-        writer.accept(
-            media, [codec], feedback, "recvonly", [f"extmap:{n} {uri}" for uri, n in shared.items()]
-        )
-        tracks.append(_incoming(media, codec, feedback))
+        rids = media.rids if _RID in media.extensions and media.kind == "video" else ()
+        known = _EXTENSIONS | (_SIMULCAST_EXTENSIONS if rids else {})
+        shared = {uri: number for uri, number in media.extensions.items() if uri in known}
+        extensions |= {known[uri]: number for uri, number in shared.items()}
+        lines = [f"extmap:{number} {uri}" for uri, number in shared.items()]
+        writer.accept(media, [codec], feedback, "recvonly", lines + answer_lines(rids))
+        tracks.append(_incoming(media, codec, feedback, rids))
     if not tracks:
         return NoCommonCodec()
     return PublisherAnswer(writer.text(), tuple(tracks), ExtensionIds(**extensions), tuple(writer.accepted))
@@ -170,7 +177,9 @@ def _feedback_for(kind: str) -> tuple[str, ...]:
     return _VIDEO_FEEDBACK if kind == "video" else _AUDIO_FEEDBACK
 
 
-def _incoming(media: OfferedMedia, codec: OfferedCodec, feedback: Sequence[str]) -> IncomingTrack:
+def _incoming(
+    media: OfferedMedia, codec: OfferedCodec, feedback: Sequence[str], rids: tuple[str, ...]
+) -> IncomingTrack:
     rtx = codec.rtx_payload_type
     return IncomingTrack(
         kind=Kind(media.kind),
@@ -179,6 +188,7 @@ def _incoming(media: OfferedMedia, codec: OfferedCodec, feedback: Sequence[str])
         rtx={} if rtx is None else {rtx: codec.payload_type},
         ssrcs=media.ssrcs,
         rtx_ssrcs=media.rtx_ssrcs if rtx is not None else {},
+        rids=rids,
         nack="nack" in feedback,
         pli="nack pli" in feedback,
         fir="ccm fir" in feedback,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from media.forward.model import Codec
 from media.transport.aiortc_shim import MediaDescription, SdpError, SessionDescription, parse_session
 from media.transport.dtls import Fingerprint, Role
+from media.transport.simulcast import offered_rids
 
 __all__ = ["Offer", "OfferedCodec", "OfferedMedia", "SdpError", "parse_fragment", "parse_offer"]
 
@@ -58,6 +59,8 @@ class OfferedMedia:
     ssrcs: tuple[int, ...]
     rtx_ssrcs: Mapping[int, int]
     """RTX SSRC → media SSRC."""
+    rids: tuple[str, ...] = ()
+    """Simulcast layers, in the order of the offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,12 @@ def parse_offer(text: str) -> Offer:
     if len(session.media) > MAX_MEDIA_SECTIONS:
         raise SdpError("too many media sections")
     bundle = _bundle(session)
-    sections = tuple(_media(section, index, bundle) for index, section in enumerate(session.media))
+    rids = offered_rids(text)
+    if len(rids) != len(session.media):
+        raise SdpError("cannot be parsed")
+    sections = tuple(
+        _media(section, index, bundle, rids[index]) for index, section in enumerate(session.media)
+    )
     mids = [section.mid for section in sections]
     if len(set(mids)) != len(mids):
         raise SdpError("two media sections with one mid")
@@ -109,7 +117,9 @@ def _bundle(session: SessionDescription) -> set[str] | None:
     return None
 
 
-def _media(section: MediaDescription, index: int, bundle: set[str] | None) -> OfferedMedia:
+def _media(
+    section: MediaDescription, index: int, bundle: set[str] | None, rids: tuple[str, ...]
+) -> OfferedMedia:
     mid = section.rtp.muxId or str(index)
     if not _TOKEN.fullmatch(mid):
         raise SdpError("mid is not a token")
@@ -133,6 +143,7 @@ def _media(section: MediaDescription, index: int, bundle: set[str] | None) -> Of
         extensions={one.uri: one.id for one in section.rtp.headerExtensions if 1 <= one.id <= 14},
         ssrcs=tuple(one.ssrc for one in section.ssrc if one.ssrc not in rtx_ssrcs),
         rtx_ssrcs=rtx_ssrcs,
+        rids=rids,
     )
 
 
