@@ -3,8 +3,8 @@
 `hash_0 = SHA-256("vendue-log-v1" ‖ 0 ‖ show)` and `hash_n = SHA-256(hash_{n-1} ‖ bytes of entry n)`, over the
 bytes that the store keeps and `vendue export` prints. A seal says hash_n for some n and signs it with Ed25519
 (RFC 8032), together with the show, its epoch at entry n and the time: a seal fits one place in one log.
-A seal has one encoding only, so that no byte of it can change unnoticed. Its `steps` add nothing to that:
-they are the beginnings of the hashes on the way, and say which entry was changed when one was.
+A seal has one encoding only, so that no byte of it can change unnoticed. Its `steps`, the beginnings of the
+hashes on the way, say which entry was changed when one was, and let one entry be shown without the others.
 """
 
 import base64
@@ -24,7 +24,7 @@ LOG_DOMAIN: Final = b"vendue-log-v1\0"
 SEAL_DOMAIN: Final = b"vendue-seal-v1\0"
 LINE_START: Final = b'{"kind":"seal",'
 _EPOCH_KINDS: Final = (b'"kind":"show.created"', b'"kind":"epoch"')
-STEP_DIGITS: Final = 8
+STEP_DIGITS: Final = 32  # 128 bits: nobody finds other bytes with the same beginning
 _HASH_BYTES: Final = 32
 
 
@@ -125,9 +125,8 @@ def decode_key(text: str) -> Ed25519PublicKey:
 def _message(seal: Seal) -> bytes:
     show, epoch = seal.show.encode(), seal.epoch.encode()
     sizes = struct.pack(">II", len(show), len(epoch))
-    return (
-        SEAL_DOMAIN + sizes + show + epoch + struct.pack(">QQ", seal.seq, seal.ts) + bytes.fromhex(seal.hash)
-    )
+    hashes = bytes.fromhex(seal.hash) + hashlib.sha256(seal.steps.encode()).digest()
+    return SEAL_DOMAIN + sizes + show + epoch + struct.pack(">QQ", seal.seq, seal.ts) + hashes
 
 
 def _base64(raw: bytes) -> str:

@@ -103,11 +103,11 @@ class _Reading:
     def _take_seal(self, seal: Seal, at: int) -> None:
         if not self.waiting or seal.seq != at:
             raise _Stop(at, rules.PLACE, f"the seal of entry {seal.seq} stands after entry {self.seq}")
+        self._check_signature(seal)  # first: what a seal says of its entries is worth something only then
         show, start = self._start()
         if seal.show != show:
             raise _Stop(at, rules.PLACE, f"it is a seal of show {seal.show!r}, this is {show!r}")
         self._check_chain(seal, start)
-        self._check_signature(seal)
         epoch = seals.epoch_after(
             self.newest.epoch if self.newest else "", (entry.raw for entry in self.waiting)
         )

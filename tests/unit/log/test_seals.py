@@ -13,7 +13,7 @@ from server.log.seals import Seal, SealError
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key()
-SEAL = seals.sign(Seal("show", "epoch", 7, 1_700_000_000_000, "ab" * 32), KEY)
+SEAL = seals.sign(Seal("show", "epoch", 7, 1_700_000_000_000, "ab" * 32, "cd" * 16), KEY)
 
 
 def test_the_chain_is_what_is_documented() -> None:
@@ -31,7 +31,15 @@ def test_a_seal_is_signed_and_read_back() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"show": "shoW"}, {"epoch": "epocha"}, {"seq": 8}, {"ts": 1}, {"hash": "cd" * 32}, {"signature": ""}],
+    [
+        {"show": "shoW"},
+        {"epoch": "epocha"},
+        {"seq": 8},
+        {"ts": 1},
+        {"hash": "cd" * 32},
+        {"steps": "ab"},
+        {"signature": ""},
+    ],
     ids=str,
 )
 def test_what_is_signed_cannot_change(change: dict[str, object]) -> None:
@@ -64,7 +72,7 @@ def test_no_byte_of_a_seal_can_change(at: int, by: int) -> None:
 
 def test_steps_are_the_beginnings_of_hashes() -> None:
     hashes = [seals.link(b"", b"1"), seals.link(b"", b"2")]
-    assert seals.steps(hashes) == hashes[0].hex()[:8] + hashes[1].hex()[:8]
+    assert seals.steps(hashes) == hashes[0].hex()[:32] + hashes[1].hex()[:32]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", seals.encode(SEAL) + b" ", b"\xff", b'{"kind":"seal"}'])
