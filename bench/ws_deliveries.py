@@ -54,6 +54,8 @@ async def serve() -> None:
         await shows.create(creator, NewShow(title="Bench", currency="USD", id=SHOW))
         commands = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)  # as a web worker does (server.web)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
         say({"port": server.port})
         async for line in commands:

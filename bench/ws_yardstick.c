@@ -53,19 +53,20 @@ static int run_sender(int n, int rounds, int bytes, int gap_us) {
   socklen_t len = sizeof addr;
   if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, 128)) die("listen");
   getsockname(listener, (struct sockaddr *)&addr, &len);
-  int one = 1;
-  for (int i = 0; i < n; i++) {
-    theirs[i] = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(theirs[i], (struct sockaddr *)&addr, sizeof addr)) die("connect");
-    if ((ours[i] = accept(listener, NULL, NULL)) < 0) die("accept");
-    setsockopt(ours[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  }
-  if (fork() == 0) {
-    for (int i = 0; i < n; i++) close(ours[i]);
+  if (fork() == 0) {  /* each side holds its own ends only: N may come near the limit of open files */
+    for (int i = 0; i < n; i++) {
+      theirs[i] = socket(AF_INET, SOCK_STREAM, 0);
+      if (connect(theirs[i], (struct sockaddr *)&addr, sizeof addr)) die("connect");
+    }
+    close(listener);
     read_all(theirs, n);
     exit(0);
   }
-  for (int i = 0; i < n; i++) close(theirs[i]);
+  int one = 1;
+  for (int i = 0; i < n; i++) {
+    if ((ours[i] = accept(listener, NULL, NULL)) < 0) die("accept");
+    setsockopt(ours[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  }
   char *frame = malloc(bytes);
   memset(frame, 'x', bytes);
   struct timespec gap = {gap_us / 1000000, (gap_us % 1000000) * 1000L};

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import resource
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,6 +45,7 @@ from server.store.pids import Pids
 from server.store.store import Store
 from server.telemetry import start_task
 
+FILES_RESERVED: Final = 200  # store, media, logs, and HTTP requests that are no viewers
 RESTART_S: Final = 1.0
 RECONNECT_AFTER_MS: Final = 1_000  # told to pages before a planned stop: another worker is there at once
 
@@ -99,7 +102,7 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
             now_ms=clock.now_ms,
             is_revoked=services.revocations.is_revoked,
             cap=SocketCap(
-                total_max=limits.sockets,
+                total_max=min(limits.sockets, _sockets_that_fit()),
                 per_address_max=limits.sockets_per_address,
                 address_of=services.peers.address,
                 exempts=services.gate.exempts,
@@ -112,6 +115,12 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
             viewer_socket_class(door),
             services,
         )
+
+
+def _sockets_that_fit() -> int:
+    """How many sockets this process may open and still serve requests: beyond that accepting would fail."""
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if files_max == resource.RLIM_INFINITY else max(files_max - FILES_RESERVED, 1)
 
 
 def _services(

@@ -96,6 +96,7 @@ class Admission:
         time.
         """
         self._take(snapshot)
+        self._progress.set()
         self._arrivals = list(self._crowd.viewers)
         self._wake.set()
 
@@ -138,9 +139,8 @@ class Admission:
         if base is not None and all(_serves(base, viewer) for viewer in waiting):
             return base
         snapshot = await self._read_snapshot()
-        if snapshot is None or snapshot.epoch != self._crowd.epoch:
+        if snapshot is None or not await self._reach(snapshot.epoch, snapshot.seq):
             return None
-        await self._reach(snapshot.seq)
         for viewer in waiting:  # nobody can have seen what the store has not: that is no place in this log
             if viewer.resume is not None and viewer.resume.seq > self._crowd.history.head:
                 viewer.resume = None
@@ -177,12 +177,15 @@ class Admission:
                 break
         return older if epoch == crowd.epoch else []
 
-    async def _reach(self, seq: int) -> None:
-        """Wait until this worker has applied everything that a snapshot reflects."""
+    async def _reach(self, epoch: str, seq: int) -> bool:
+        """Wait until this worker has applied everything that a snapshot reflects; False when the epoch is not
+        the crowd's, or ceases to be. Raises TimeoutError.
+        """
         async with asyncio.timeout(REACH_S):
-            while self._crowd.history.head < seq:
+            while self._crowd.epoch == epoch and self._crowd.history.head < seq:
                 self._progress.clear()
                 await self._progress.wait()
+        return self._crowd.epoch == epoch
 
     def _take(self, snapshot: ShowSnapshot) -> _Base:
         self._crowd.learn(snapshot)

@@ -14,10 +14,10 @@ from server.live.crowd_counts import Headcount, LastMinute, Tally, decode_counts
 from server.live.frames import keep, text_frame
 from server.live.history import History, Kept
 from server.live.lanes import Lane, Lanes, Seat
-from server.live.limits import URGENT_BACKLOG_MAX
+from server.live.limits import HEADCOUNT_INTERVAL_MS, URGENT_BACKLOG_MAX
 from server.live.projection import Told, project
 from server.live.protocol import Update, encode
-from server.live.stock import Level, StockBoard
+from server.live.stock import Level, PublicStock, StockBoard
 from server.live.updates import Clock, Tick
 from server.live.viewers import Pass, Resume, Viewer, is_staff, shared_roles
 from server.log.entries import Entry
@@ -44,15 +44,15 @@ class Crowd:
         self.taps = Tally()
         self.reactions = Tally()
         self.freezes = LastMinute()
-        self.viewers: set[Viewer] = set()
+        self.viewers: dict[Viewer, None] = {}  # a set that keeps its order: runs can be repeated
         self.clock: Clock | None = None
         self._now_ms = now_ms
         self._owner, self._guests = "", ""
         self._banned: set[str] = set()
-        self._displays: dict[str, str] = {}
+        self._public_stock = PublicStock()
         self._seats: dict[Seat, None] = {}
         self._staff_seats: dict[Seat, None] = {}
-        self._by_pid: dict[str, set[Viewer]] = {}
+        self._by_pid: dict[str, dict[Viewer, None]] = {}
         self.told_viewers = 0
         self._last_tick_ms = 0
 
@@ -60,17 +60,17 @@ class Crowd:
 
     def add(self, viewer: Viewer) -> None:
         """Count a viewer in; it hears nothing yet."""
-        self.viewers.add(viewer)
+        self.viewers[viewer] = None
         if viewer.holder.pid:
-            self._by_pid.setdefault(viewer.holder.pid, set()).add(viewer)
+            self._by_pid.setdefault(viewer.holder.pid, {})[viewer] = None
 
     def remove(self, viewer: Viewer) -> None:
         """Forget a viewer."""
         self.unseat(viewer)
-        self.viewers.discard(viewer)
+        self.viewers.pop(viewer, None)
         same = self._by_pid.get(viewer.holder.pid)
         if same is not None:
-            same.discard(viewer)
+            same.pop(viewer, None)
             if not same:
                 del self._by_pid[viewer.holder.pid]
 
@@ -140,7 +140,8 @@ class Crowd:
         if told.deleted_messages:
             self.chat.delete(told.deleted_messages)
         if entry.kind == "product.updated":
-            self._displays[str(entry.body.get("sku"))] = str(entry.body.get("stock_display") or "exact")
+            sku, display = entry.body.get("sku"), entry.body.get("stock_display")
+            self._public_stock.show_as(str(sku), str(display or "exact"))
         if told.public is None:
             self.history.advance(told.seq)
             return None
@@ -151,13 +152,12 @@ class Crowd:
         if kept.full is None:
             self.lanes.push(Lane.URGENT, kept.frame, self._seats)
             return
-        theirs = {viewer.seat for viewer in self.of_pid(kept.target)} - self._staff_seats.keys()
+        seats = [viewer.seat for viewer in self.of_pid(kept.target) if viewer.seat is not None]
+        theirs = dict.fromkeys(seat for seat in seats if seat not in self._staff_seats)
         rest = [seat for seat in self._seats if seat not in theirs and seat not in self._staff_seats]
         self.lanes.push(Lane.URGENT, kept.frame, rest)
         self.lanes.push(Lane.URGENT, kept.full, self._staff_seats)
-        self.lanes.push(
-            Lane.URGENT, kept.personal or kept.frame, [seat for seat in theirs if seat is not None]
-        )
+        self.lanes.push(Lane.URGENT, kept.personal or kept.frame, theirs)
 
     def has_banned(self, pid: str) -> bool:
         """Was `pid` banned since this worker follows the show?"""
@@ -212,7 +212,7 @@ class Crowd:
     def learn(self, snapshot: ShowSnapshot) -> None:
         """Take from a snapshot what updates and roles are made with."""
         self._owner, self._guests = snapshot.owner, snapshot.guests
-        self._displays.update((product.sku, product.stock_display) for product in snapshot.products)
+        self._public_stock.learn(snapshot)
 
     # Outside the chain
 
@@ -257,12 +257,13 @@ class Crowd:
         """One write a viewer, however many products changed."""
         if not levels:
             return
-        public = b"".join(self._stock_frame(level, exact=False) for level in levels)
+        public = b"".join(self._stock_frame(level, exact=False) for level in self._public_stock.news(levels))
         exact = b"".join(self._stock_frame(level, exact=True) for level in levels)
         if public == exact:
             self.lanes.push(lane, public, self._seats)
             return
-        self.lanes.push(lane, public, [seat for seat in self._seats if seat not in self._staff_seats])
+        if public:
+            self.lanes.push(lane, public, [seat for seat in self._seats if seat not in self._staff_seats])
         self.lanes.push(lane, exact, self._staff_seats)
 
     def tick(self, interval_ms: int) -> None:
@@ -271,8 +272,10 @@ class Crowd:
             return
         now_ms, viewers = self._now_ms(), self.count()
         batch, reactions = self.chat.batch(interval_ms), self.reactions.take()
-        quiet = not (batch.lines or batch.skipped or reactions) and viewers == self.told_viewers
-        if quiet and now_ms - self._last_tick_ms < TICK_SILENCE_MS:
+        wait_ms = HEADCOUNT_INTERVAL_MS if viewers != self.told_viewers else TICK_SILENCE_MS
+        if batch.lines or batch.skipped or reactions:
+            wait_ms = 0
+        if now_ms - self._last_tick_ms < wait_ms:
             return
         self.told_viewers, self._last_tick_ms = viewers, now_ms
         data = Tick(self.history.public_head, viewers, reactions, batch.lines, batch.skipped)
@@ -288,8 +291,8 @@ class Crowd:
         return text_frame(encode(update))
 
     def _stock_frame(self, level: Level, *, exact: bool) -> bytes:
-        display = "exact" if exact else self._displays.get(level.sku, "exact")
-        data = stock_view(level.sku, level.left, level.held, level.sold, display)
+        amounts = (level.left, level.held, level.sold)
+        data = stock_view(level.sku, *amounts, "exact") if exact else self._public_stock.view(level)
         update = Update(
             type="stock", show=self.show, epoch=self.epoch, as_of=level.as_of, ts=self._now_ms(), data=data
         )

@@ -4,9 +4,11 @@ once.
 Pure; it keeps one level a product, so a thousand purchases a second cost the viewers no more than four.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from server.live.limits import STOCK_INTERVAL_MS
+from server.log.state import ShowSnapshot, stock_view
 
 
 class Level(NamedTuple):
@@ -72,3 +74,40 @@ class StockBoard:
         told = self._told.get(sku)
         sold_out_now = self._levels[sku].left == 0 and (told is None or told[0] > 0)
         return 0 if sold_out_now else self._next_ms.get(sku, 0)
+
+
+class PublicStock:
+    """What viewers may know of each product's stock, and what they were told last.
+
+    A level that looks to them like the one before is no news: told again and again, it would let anybody
+    count the sales of a product whose numbers are hidden.
+    """
+
+    def __init__(self) -> None:
+        self._displays: dict[str, str] = {}
+        self._told: dict[str, dict[str, Any]] = {}
+
+    def show_as(self, sku: str, display: str) -> None:
+        """Take a product's `stock_display`."""
+        self._displays[sku] = display
+
+    def learn(self, snapshot: ShowSnapshot) -> None:
+        """Take the displays from a snapshot. Its reader may know another level than the one told last, so
+        that the next one is news even when it only goes back to that.
+        """
+        for product in snapshot.products:
+            self.show_as(product.sku, product.stock_display)
+            known = (product.left or 0, product.held or 0, product.sold or 0)
+            if self._told.get(product.sku) != stock_view(product.sku, *known, product.stock_display):
+                self._told.pop(product.sku, None)
+
+    def view(self, level: Level) -> dict[str, Any]:
+        """The data of a viewer's `stock` update."""
+        display = self._displays.get(level.sku, "exact")
+        return stock_view(level.sku, level.left, level.held, level.sold, display)
+
+    def news(self, levels: Iterable[Level]) -> list[Level]:
+        """Those levels that look different from what was told last; they count as told."""
+        fresh = [level for level in levels if self._told.get(level.sku) != self.view(level)]
+        self._told.update((level.sku, self.view(level)) for level in fresh)
+        return fresh

@@ -286,7 +286,7 @@ class World:
 
     async def settle(self) -> None:
         """No more happens: everything queued is delivered and everybody reads."""
-        for _ in range(40):
+        for _ in range(400):
             self.now_ms += 50
             self.follow()
             while self.scheduled:
