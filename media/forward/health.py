@@ -30,6 +30,7 @@ def _publisher(ingress: Ingress, tracks: dict[Kind, Track]) -> PublisherHealth:
         keyframe_interval_ms=None if interval_s is None else interval_s * 1000,
         codec="" if video.codec is None else video.codec.name,
         layers=tuple(map(_layer, layers)),
+        b_frames=any(layer.b_frames for layer in layers),
     )
 
 

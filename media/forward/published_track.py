@@ -20,6 +20,7 @@ from media.forward.subscription import Subscription
 from media.forward.timeline import OutgoingTimeline, SourceClock
 from media.kernel import MAX_BURST_PACKETS
 from media.rtp import header, payloads
+from media.rtp.h264_slices import has_b_slice
 from media.rtp.header import Header
 from media.rtp.sequence import unwrap16
 
@@ -77,6 +78,7 @@ class PublishedLayer:
         self.frames = Rate()
         self.size: tuple[int, int] | None = None
         self.keyframe_interval_s: float | None = None
+        self.b_frames = False
         self.duplicates = 0
         self.arrived_at = float("-inf")
         self.place_ticks: int | None = None
@@ -108,6 +110,7 @@ class PublishedLayer:
         self.audience.codec = codec.name
         self._clock = clock
         self._frame_ticks = None
+        self.b_frames = False
         self._restart()
 
     def detach(self) -> None:
@@ -239,6 +242,9 @@ class PublishedLayer:
         """Whether a keyframe begins with this packet."""
         codec = self.codec
         if codec is None or not payloads.is_keyframe(codec.name, payload):
+            self.b_frames = self.b_frames or (
+                codec is not None and codec.name == "h264" and has_b_slice(payload)
+            )
             return False
         if self._keyframe_ticks is not None and ticks <= self._keyframe_ticks:
             if ticks == self._keyframe_ticks and sequence < (self._keyframe_first or 0):
