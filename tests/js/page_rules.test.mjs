@@ -76,6 +76,7 @@ test("the verdict word comes from what viewers get", () => {
   assert.equal(verdict({ publisher, viewers: { count: 100, freezes_per_min: 0 } }, show(), "onair").verdict, "Everyone sees you clearly");
   assert.equal(verdict({ publisher, viewers: { count: 100, freezes_per_min: 4 } }, show(), "onair").verdict, "Some viewers freeze");
   assert.equal(verdict({ publisher, viewers: { count: 0 } }, show(), "onair").advice, "Nobody is watching yet.");
+  assert.equal(verdict({ publisher: { ...publisher, b_frames: true }, viewers: { count: 9 } }, show(), "onair").tone, "warn");
   assert.equal(verdict({ publisher: null }, show(), "off").verdict, "Nobody is on air");
   assert.equal(verdict({ publisher: null }, show({ state: "scheduled" }), "off").verdict, "Not on air yet");
   assert.equal(verdict(null, show(), "reconnecting").verdict, "You are offline");

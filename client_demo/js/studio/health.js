@@ -22,6 +22,7 @@ export function verdict(health, show, mine) {
   const { freezes_per_min = 0, count = 0 } = health.viewers ?? {};
   if (freezes_per_min > Math.max(1, count * FREEZE_SHARE)) return { tone: "bad", icon: "alert", verdict: "Some viewers freeze", advice: `${freezes_per_min.toFixed(1)} freezes a minute.` };
   if (publisher.loss > LOSS_BAD) return { tone: "warn", icon: "alert", verdict: "Your connection loses packets", advice: "Move closer to the router or use a cable." };
+  if (publisher.b_frames) return { tone: "warn", icon: "alert", verdict: "Your encoder sends B-frames", advice: "Browsers judder. Turn B-frames off." };
   if (!count) return { tone: "good", icon: "eye", verdict: "You are live", advice: "Nobody is watching yet." };
   return { tone: "good", icon: "check", verdict: "Everyone sees you clearly", advice: mine === "onair" ? "Sent from this page" : "Sent from another device" };
 }
