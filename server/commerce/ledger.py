@@ -134,7 +134,7 @@ class Ledger:
             return refused
         if len(reason) > REASON_MAX_CHARS:
             return Refused("bad_request", {"field": "reason"})
-        asked = (order, "1" if restock else "0", reason)
+        asked = (order, "1" if restock else "0", reason, principal.subject)
         reply = await self._run("refund", show, principal, *asked, idempotency_key=idempotency_key)
         return reply if isinstance(reply, Refused) else RefundDue(OrderState(reply[1]), reply[2], reply[3])
 
@@ -144,12 +144,14 @@ class Ledger:
         return reply if isinstance(reply, Refused) else OrderState(reply[1])
 
     async def order(self, show: str, principal: Principal, order: str) -> OrderState | Refused:
-        """An order for its buyer, the seller or an admin.
+        """An order for its buyer, its own seller, a creator or an admin; the owner's products are every
+        seller's.
 
         For everybody else it does not exist (unknown_order).
         """
+        asked = (order, principal.subject)
         role = principal.role_on(show)
-        reply = await self._store.read_scripts.run("order_get", show, principal.pid, role, order)
+        reply = await self._store.read_scripts.run("order_get", show, principal.pid, role, *asked)
         return reply if isinstance(reply, Refused) else OrderState(cast("bytes", reply[1]))
 
     async def orders_of(self, principal: Principal) -> list[OrderState]:

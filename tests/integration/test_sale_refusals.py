@@ -13,6 +13,7 @@ from server.commerce.checkout import Checkout
 from server.commerce.payments.sandbox import SandboxGateway, StoreRecords
 from server.store.outcome import Refused
 from server.store.store import Store
+from server.tokens import Principal
 
 MUG = ProductSpec(title="Mug", price_minor=1000)
 
@@ -55,6 +56,17 @@ async def test_a_hold_is_refused_in_the_contracts_order(sale: Sale) -> None:
     await ask("limit_reached", seen=1000, limit=2)
     await sale.held(ANNA, sku="vase")
     await ask("sold_out", sku="vase", seen=1000, left=0)
+
+
+@pytest.mark.parametrize(("display", "left"), [("exact", 2), ("bucket", None), ("hidden", None)])
+async def test_who_asks_for_too_many_learns_no_hidden_number(
+    sale: Sale, display: str, left: int | None
+) -> None:
+    await sale.product("jar", stock=3, stock_display=display)
+    await sale.held(ANNA, sku="jar")
+    await refused(sale, sale.hold(BORIS, "jar", 10_000), "sold_out", left=left)
+    await sale.held(ANNA, sku="jar", quantity=2)
+    await refused(sale, sale.hold(BORIS, "jar"), "sold_out", left=0)
 
 
 @pytest.mark.parametrize("state", ["scheduled", "paused", "ended"])
@@ -210,3 +222,21 @@ async def test_orders_are_shown_to_those_concerned(sale: Sale) -> None:
         assert decoded(shown.json)["id"] == order
     for who in (BORIS, guest("gina"), person("mona", "moderator"), person("sally", "seller", show="another")):
         await refused(sale, sale.ledger.order(SHOW, who, order), "unknown_order")
+
+
+async def test_a_seller_sees_and_refunds_the_orders_of_its_own_products_only(sale: Sale) -> None:
+    sally, otto = person("sally", "seller"), person("otto", "seller")
+    await sale.product("bowl", seller=sally.pid)
+    await sale.product("jug", seller="sally")  # by the name in its token
+    for sku in ("bowl", "jug"):
+        order = await sale.held(sku=sku)
+        assert not isinstance(await sale.ledger.order(SHOW, sally, order), Refused)
+        await refused(sale, sale.ledger.order(SHOW, otto, order), "unknown_order")
+
+        async def refund(who: Principal, order: str = order) -> object:
+            return await sale.ledger.refund(
+                SHOW, who, order, restock=True, reason="broken", idempotency_key=who.subject
+            )
+
+        await refused(sale, refund(otto), "unknown_order")
+        await refused(sale, refund(sally), "illegal_transition", state="held")

@@ -13,7 +13,7 @@ from server.live.limits import (
     TokenBucket,
     tick_interval_ms,
 )
-from server.live.stock import Level, StockBoard
+from server.live.stock import Level, PublicStock, StockBoard
 
 # History
 
@@ -101,6 +101,19 @@ def test_stock_that_viewers_know_is_not_due() -> None:
     board.note(Level("mug", 5, 3, 0, 0), told=True)
     assert board.next_due_ms() is None
     assert len(board.since(4)) == 1
+
+
+def test_stock_that_looks_the_same_is_no_news() -> None:
+    stock = PublicStock()
+    stock.show_as("cup", "hidden")
+    stock.show_as("pot", "bucket")
+
+    def news(sku: str, *lefts: int) -> list[int]:
+        return [left for left in lefts if stock.news([Level(sku, 100 - left, left, 0, 0)])]
+
+    assert news("cup", 9, 8, 7, 1, 0) == [9, 0], "told again, anybody could count"
+    assert news("pot", 90, 80, 3, 2, 0, 1) == [90, 3, 0, 1]
+    assert news("mug", 9, 8, 8, 7) == [9, 8, 7]
 
 
 # Chat

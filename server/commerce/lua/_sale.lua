@@ -39,6 +39,13 @@ local function stock_json(p)
   return string.format('{"sku":"%s","left":%d,"held":%d,"sold":%d}', p.sku, p.left, p.held, p.sold)
 end
 
+-- The refusal `sold_out` without the number where viewers may not know it: who asks for very many would learn it.
+local function hide_left(p, sold_out)
+  local display = cjson.decode(redis.call('HGET', base .. 'p:' .. p.sku, 'attrs')).stock_display
+  if display == 'exact' or sold_out[3] == '{"left":0}' then return sold_out end
+  return refuse('sold_out', {'left', NULL})
+end
+
 -- Move units between left, held and sold.
 local function shift(p, left, held, sold)
   p.left, p.held, p.sold = p.left + left, p.held + held, p.sold + sold
@@ -144,6 +151,13 @@ end
 -- Who has paid for something here, for those who ask whether somebody is a buyer. pid → paid orders.
 local function count_buyer(o, orders)
   if redis.call('HINCRBY', base .. 'buyers', o.pid, orders) <= 0 then redis.call('HDEL', base .. 'buyers', o.pid) end
+end
+
+-- Whether a seller who asks is in charge of this order: what is somebody's own is nobody else's, but what the owner
+-- sells every seller of the show may look after. `subject`: the asker's name, as a product may give it.
+local function is_in_charge(o, subject)
+  local seller = cjson.decode('{' .. o.static .. '}').seller
+  return seller == show.owner or seller == actor or seller == subject or authorise('run_show')
 end
 
 -- Undo a hold: the units go back on the shelf.

@@ -21,7 +21,7 @@ if unit_minor > seen_minor then
 end
 flash = flash or ''
 local no, due = room_for(p, actor, quantity, flash)
-if no then return no end
+if no then return no[2] == 'sold_out' and hide_left(p, no) or no end
 
 expire_all(due)
 local goods, bps = unit_minor * quantity, tonumber(p.commission_bps) or 0

@@ -1,10 +1,10 @@
 -- Take a sale back: the money is due from now on. arg: 1 order id, 2 '1' the units return to the shelf ('0': they are
--- written off), 3 reason.
+-- written off), 3 reason, 4 the asker's subject.
 if not authorise('refund') then return refuse('forbidden') end
 local again = replayed()
 if again then return again end
 local o = order(arg(1))
-if not o then return refuse('unknown_order') end
+if not o or not is_in_charge(o, arg(4)) then return refuse('unknown_order') end
 if o.state ~= 'paid' then
   return refuse('illegal_transition', {'state', is_due(o) and 'expired' or o.state})
 end
