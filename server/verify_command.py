@@ -4,6 +4,7 @@ Needs no settings, no store and no network: the file and the public key are all 
 """
 
 import contextlib
+import itertools
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from server.log.seals import SealError, decode_key
+from server.log.seals import EXCERPT_START, Seal, SealError, decode_key
 from server.verify.chain import Broken, Sound, verify
+from server.verify.excerpt import Attested, verify_excerpt
 
 HOLDS: Final = 0
 BROKEN: Final = 1
@@ -28,7 +30,10 @@ def verify_file(name: str, key: str | None) -> int:
         public = None if key is None else read_key(key)
         with contextlib.ExitStack() as stack:
             lines = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
-            verdict = verify(lines, public)
+            first = lines.readline()
+            if first.startswith(EXCERPT_START):
+                return _print_excerpt(verify_excerpt((first + lines.read()).strip(), public))
+            verdict = verify(itertools.chain([first] if first else [], lines), public)
     except (OSError, SealError) as error:
         print(f"vendue: {error}", file=sys.stderr)
         return UNUSABLE
@@ -49,6 +54,21 @@ def read_key(given: str) -> Ed25519PublicKey:
     return key
 
 
+def _print_excerpt(verdict: Attested | Broken) -> int:
+    match verdict:
+        case Broken():
+            print(f"vendue: {verdict}", file=sys.stderr)
+            return BROKEN
+        case Attested(entry=entry, seal=seal):
+            print(f"{seal.show}: entry {entry.seq} ({entry.kind}) stands in the sealed log")
+            return HOLDS if verdict.keyed else _unverified(seal)
+
+
+def _unverified(seal: Seal) -> int:
+    print(f"key unverified: signed with {seal.key}, which only --key can confirm")
+    return UNVERIFIED
+
+
 def _print(verdict: Sound | Broken) -> int:
     match verdict:
         case Broken():
@@ -62,7 +82,4 @@ def _print(verdict: Sound | Broken) -> int:
             )
             if verdict.strangers:
                 print(f"{verdict.strangers} entries are of kinds that this version has no rules for")
-            if verdict.keyed:
-                return HOLDS
-            print(f"key unverified: signed with {newest.key}, which only --key can confirm")
-            return UNVERIFIED
+            return HOLDS if verdict.keyed else _unverified(newest)

@@ -122,10 +122,17 @@ async def read_seals(
     return _rows(await store.reads.call("XRANGE", key, f"({after_seq}-0", "+", "COUNT", limit))
 
 
+async def newest_seal(store: Store, show: str, up_to_seq: int | None = None) -> Seal | None:
+    """The newest seal, or the newest that covers no more than `up_to_seq`; None: there is none."""
+    start = "+" if up_to_seq is None else f"{up_to_seq}-0"
+    rows = _rows(await store.reads.call("XREVRANGE", f"ls:{{{show}}}:seals", start, "-", "COUNT", 1))
+    return seals.decode(rows[0][1]) if rows else None
+
+
 async def newest_seal_seq(store: Store, show: str) -> int:
     """Up to which entry the log is sealed; 0: it is not."""
-    rows = _rows(await store.reads.call("XREVRANGE", f"ls:{{{show}}}:seals", "+", "-", "COUNT", 1))
-    return rows[0][0] if rows else 0
+    newest = await newest_seal(store, show)
+    return newest.seq if newest else 0
 
 
 def _rows(reply: Reply) -> list[tuple[int, bytes]]:

@@ -23,6 +23,7 @@ from server.log import entries
 LOG_DOMAIN: Final = b"vendue-log-v1\0"
 SEAL_DOMAIN: Final = b"vendue-seal-v1\0"
 LINE_START: Final = b'{"kind":"seal",'
+EXCERPT_START: Final = b'{"kind":"excerpt",'
 _EPOCH_KINDS: Final = (b'"kind":"show.created"', b'"kind":"epoch"')
 STEP_DIGITS: Final = 32  # 128 bits: nobody finds other bytes with the same beginning
 _HASH_BYTES: Final = 32
@@ -46,6 +47,18 @@ class Seal(msgspec.Struct, frozen=True, tag_field="kind", tag="seal", forbid_unk
     steps: str = ""
     key: str = ""
     signature: str = ""
+
+
+class Excerpt(msgspec.Struct, frozen=True, tag_field="kind", tag="excerpt", forbid_unknown_fields=True):
+    """One entry with its seal, as text, and the hash (hex) before it.
+
+    The hash after the entry begins with the digits that the seal's `steps` have for it. `before` and `seal`
+    are null for the moment, a second at most, that a new entry waits for its seal.
+    """
+
+    entry: str
+    before: str | None
+    seal: str | None
 
 
 _decoder = msgspec.json.Decoder(Seal)

@@ -8,7 +8,9 @@ import msgspec
 
 from server.commerce.ledger import REASON_MAX_CHARS
 from server.commerce.orders import OrderState, OrderView, Paid, Paying, PaymentDeclined, PaymentUnknown
+from server.commerce.proof import proof_of
 from server.errors import Problem
+from server.log.seals import Excerpt
 from server.routes.answers import Answer, problem_of
 from server.routes.endpoint import Call, Endpoints, Nothing
 from server.store.outcome import Refused
@@ -48,6 +50,20 @@ class OrderList(msgspec.Struct, frozen=True):
 async def get_order(call: Call[None]) -> Answer:
     """Read an order (its buyer, the seller, an admin)."""
     return _order(await call.services.ledger.order(call.show, call.principal, call.path["order"]))
+
+
+@endpoints.get(
+    ORDER + "/proof",
+    answers={200: Excerpt},
+    problems=("unknown_show", "unknown_order", "forbidden"),
+    auth="none",
+)
+async def prove_order(call: Call[None]) -> Answer:
+    """Show an order's newest entry with its seal, to whoever knows the order's id; for `vendue verify`."""
+    proof = await proof_of(call.services.store, call.show, call.path["order"])
+    if isinstance(proof, Refused):
+        raise problem_of(proof)
+    return Answer(200, proof)
 
 
 @endpoints.get("/api/v1/me/orders", answers={200: OrderList})

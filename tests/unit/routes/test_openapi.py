@@ -23,6 +23,7 @@ CONTRACT = {
     "/api/v1/shows/{show}/flash/{flash}": {"delete"},
     "/api/v1/shows/{show}/orders": {"post"},
     "/api/v1/shows/{show}/orders/{order}": {"get"},
+    "/api/v1/shows/{show}/orders/{order}/proof": {"get"},
     "/api/v1/shows/{show}/orders/{order}/pay": {"post"},
     "/api/v1/shows/{show}/orders/{order}/cancel": {"post"},
     "/api/v1/shows/{show}/orders/{order}/refund": {"post"},
