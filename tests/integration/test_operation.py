@@ -255,4 +255,5 @@ async def test_roles_alone_on_an_outside_store(tmp_path: Path, store_url: str) -
             for process in roles.values():
                 process.kill()
                 process.wait()
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["seal.key"]  # and no signing key, no store
+    kept = [path.name for path in (tmp_path / "data").iterdir()]
+    assert kept == ["seal.key"]  # no signing key, no store
