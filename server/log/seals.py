@@ -25,6 +25,8 @@ SEAL_DOMAIN: Final = b"vendue-seal-v1\0"
 LINE_START: Final = b'{"kind":"seal",'
 EXCERPT_START: Final = b'{"kind":"excerpt",'
 _EPOCH_KINDS: Final = (b'"kind":"show.created"', b'"kind":"epoch"')
+SEQ_MAX: Final = 2**53 - 1
+TS_MAX: Final = 253_402_300_799_999  # the end of the year 9999
 STEP_DIGITS: Final = 32  # 128 bits: nobody finds other bytes with the same beginning
 _HASH_BYTES: Final = 32
 
@@ -115,7 +117,7 @@ def decode(raw: bytes) -> Seal:
         seal = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SealError(f"not a seal: {error}") from None
-    if encode(seal) != raw or seal.seq < 1 or seal.ts < 0 or max(seal.seq, seal.ts) >= 1 << 63:
+    if encode(seal) != raw or not 1 <= seal.seq <= SEQ_MAX or not 0 <= seal.ts <= TS_MAX:
         raise SealError("not a seal as the server writes it")
     if len(seal.hash) != 2 * _HASH_BYTES or seal.hash.strip("0123456789abcdef"):
         raise SealError("not a seal: its hash is no hash")

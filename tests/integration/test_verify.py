@@ -3,9 +3,11 @@
 import asyncio
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import store as stores
 from support.proof import KEY, Record, Story, encoded, sealed
 from support.sale import ANNA, BORIS
@@ -226,3 +228,46 @@ def test_kinds_from_a_newer_server_are_counted(story: list[Record]) -> None:
     verdict = verify(sealed(encoded(changed)), PUBLIC)
     assert isinstance(verdict, Sound)
     assert verdict.strangers == 1
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.text(max_size=5)
+    | st.floats(allow_nan=False)
+)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner)
+)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every member below `value`."""
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        pairs = list(cast("Record", value).items())
+    elif isinstance(value, list):
+        pairs = list(enumerate(cast("list[Any]", value)))
+    return [found for key, inner in pairs for found in ((*path, key), *leaves(inner, (*path, key)))]
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(where=st.integers(0, 2**24), value=anything, missing=st.booleans())
+def test_whatever_an_entry_says_there_is_a_verdict(
+    story: list[Record], where: int, value: Any, missing: bool
+) -> None:
+    """Signed nonsense ends in a verdict, too: nothing is raised, and nothing before it is blamed."""
+    changed = copy.deepcopy(story)
+    record = changed[where % len(changed)]
+    paths = leaves(record["body"])
+    *parents, last = paths[where // len(changed) % len(paths)]
+    target = record["body"]
+    for key in parents:
+        target = target[key]
+    if missing:
+        del target[last]
+    else:
+        target[last] = value
+    verdict = verify(sealed(encoded(changed)), PUBLIC)
+    assert isinstance(verdict, Sound) or verdict.seq >= record["seq"], verdict
