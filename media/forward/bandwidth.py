@@ -10,15 +10,30 @@ HIGH_LOSS = 0.08
 LOW_LOSS = 0.02
 """Up to this much loss is called clean, as congestion control of browsers does."""
 CLAIM_SLACK = 0.9
-"""A claim this far below what is sent is believed to mean it."""
-APPLICATION_LIMITED = 1.6
-"""Browsers claim at most 1.5 times of what they receive: a claim below is no ceiling of the path."""
+"""A claim this far below what is sent is believed where loss or round trip speak for it, too."""
+CLAIM_SLACK_ALONE = 0.5
+"""Without times of departure in the packets a browser takes the jitter of the publisher's own way and
+encoder for congestion; a claim that nothing else supports must be this low.
+"""
+QUEUE_S = 0.05
+"""A round trip this far above the shortest one means a queue."""
+APPLICATION_LIMITED = 2.0
+"""Browsers claim about 1.5 times of what they receive: a claim below is no ceiling of the path."""
 
 
 class ViewerPath:
     """Loss, round trip and claimed bandwidth of one subscriber."""
 
-    __slots__ = ("_remb_at", "_remb_bps", "_reported_at", "clamped", "loss", "rtt_s")
+    __slots__ = (
+        "_remb_at",
+        "_remb_bps",
+        "_reported_at",
+        "_rtt_floor_s",
+        "_rtt_last_s",
+        "clamped",
+        "loss",
+        "rtt_s",
+    )
 
     def __init__(self) -> None:
         self.loss: float | None = None
@@ -28,6 +43,8 @@ class ViewerPath:
         self._remb_bps = MAX_BPS
         self._remb_at = float("-inf")
         self._reported_at = float("-inf")
+        self._rtt_floor_s = float("inf")
+        self._rtt_last_s = 0.0
 
     def remb(self, bitrate_bps: int, now: float) -> None:
         """The viewer's claim; counted as clamped when it is absurd."""
@@ -40,6 +57,8 @@ class ViewerPath:
         self.loss = fraction_lost / 256
         self._reported_at = now
         if rtt_s is not None and 0 <= rtt_s <= 10:
+            self._rtt_last_s = rtt_s
+            self._rtt_floor_s = min(self._rtt_floor_s, rtt_s)
             self.rtt_s = rtt_s if self.rtt_s is None else self.rtt_s + (rtt_s - self.rtt_s) / 8
 
     def _claims(self, now: float) -> bool:
@@ -49,7 +68,12 @@ class ViewerPath:
         """Whether what was reported after `since` says that `sent_bps` is too much."""
         if self._reported_at > since and self.loss is not None and self.loss > HIGH_LOSS:
             return True
-        return self._remb_at > since and self._claims(now) and self._remb_bps < sent_bps * CLAIM_SLACK
+        slack = CLAIM_SLACK if self._strained() else CLAIM_SLACK_ALONE
+        return self._remb_at > since and self._claims(now) and self._remb_bps < sent_bps * slack
+
+    def _strained(self) -> bool:
+        lossy = self.loss is not None and self.loss > LOW_LOSS
+        return lossy or self._rtt_last_s > self._rtt_floor_s + QUEUE_S
 
     def clean(self, now: float) -> bool:
         """Whether nothing speaks against trying more; a viewer that does not report is taken at its word."""

@@ -192,9 +192,9 @@ class Ingress:
         if payload_type is None or payload_type != source.payload_type:
             return
         inner = header.unwrap_rtx(packet, head, source.ssrc, payload_type)
-        if inner is not None:
+        if inner is not None and len(inner) <= header.HEADER_BYTES + MAX_PAYLOAD_BYTES:
             self._counters["rtp_repairs_received"] += 1
-            self._deliver(source, inner, header.parse(inner), now)
+            source.layer.receive_repair(inner, header.parse(inner), now)
 
     # --- RTCP in ------------------------------------------------------------------------------------
 

@@ -43,6 +43,13 @@ class Numbering:
         sequence = number + self._shift
         return sequence if sequence >= self._base else None
 
+    def peek(self, source_sequence: int) -> int | None:
+        """What `number` would say, without a change; None also where no stretch is going."""
+        if self._shift is None:
+            return None
+        sequence = unwrap16(source_sequence, self._near) + self._shift
+        return sequence if sequence >= self._base else None
+
     def source(self, sequence: int) -> int:
         """The source's sequence number (16 bit) of a track sequence of the current stretch."""
         return (sequence - (self._shift or 0)) & 0xFFFF

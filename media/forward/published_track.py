@@ -22,7 +22,7 @@ from media.kernel import MAX_BURST_PACKETS
 from media.rtp import header, payloads
 from media.rtp.h264_slices import has_b_slice
 from media.rtp.header import Header
-from media.rtp.sequence import unwrap16
+from media.rtp.sequence import unwrap16, unwrap32
 
 VIDEO_CACHE_PACKETS = 2048
 """At least one second up to 2,000 packets a second (20 Mbit/s)."""
@@ -36,6 +36,9 @@ KEYFRAME_LATER_MS = 3
 and two frames with one timestamp would be taken for one; alignment by sender reports is ±1 ms. A
 keyframe is shown that much later by everybody.
 """
+PAUSE_S = 0.25
+"""A gap this long between packets of a layer is a pause of its encoder, or of all."""
+REPAIR_AGE_TICKS = 5 * 90_000
 PAD_BYTES = 16
 """Encoders cut a frame into packets that differ by a byte or two; padded to one size they leave as one
 GSO message.
@@ -80,7 +83,7 @@ class PublishedLayer:
         self.keyframe_interval_s: float | None = None
         self.b_frames = False
         self.duplicates = 0
-        self.arrived_at = float("-inf")
+        self.arrived_at = self.resumed_at = float("-inf")
         self.place_ticks: int | None = None
         """See `Place`; None: nothing of this layer can be sent."""
         self._on_frame = on_frame
@@ -173,17 +176,25 @@ class PublishedLayer:
 
     # --- packets ------------------------------------------------------------------------------------
 
+    def receive_repair(self, packet: bytes, head: Header, now: float) -> None:
+        """A media packet that came as RTX, unwrapped. Browsers fill their probes with packets that may be
+        many seconds old; taken for news, one would look like a source that began again.
+        """
+        if self._missing(head):
+            self.receive(packet, head, now)
+        else:
+            self.duplicates += 1
+
     def receive(self, packet: bytes, head: Header, now: float) -> None:
-        """A media packet of the attached source (an RTX packet unwrapped), short enough to be sent on."""
+        """A media packet of the attached source, short enough to be sent on."""
         clock = self._clock
         if clock is None:
             return
-        self.bitrate.add(len(packet))
+        self._note_arrival(len(packet), now)
         ticks = clock.unwrap(head.timestamp)
         if self._note_time(ticks, clock, now) or self._numbering.jumped(head.sequence):
             self.flush()
             self._restart()
-        self.arrived_at = now
         if self.blanked or self.place_ticks is None:
             return
         expected = self._numbering.next
@@ -209,6 +220,19 @@ class PublishedLayer:
             self._on_frame(self, [prepared])
         else:
             self._collect(sequence, prepared, entry=entry, last=head.marker, now=now)
+
+    def _note_arrival(self, size: int, now: float) -> None:
+        self.bitrate.add(size)
+        if now - self.arrived_at > PAUSE_S:
+            self.resumed_at = now
+        self.arrived_at = now
+
+    def _missing(self, head: Header) -> bool:
+        sequence = self._numbering.peek(head.sequence)
+        if sequence is None or self._frame_ticks is None or self.cache.get(sequence) is not None:
+            return False
+        age = self._frame_ticks - unwrap32(head.timestamp, self._frame_ticks)
+        return abs(age) < REPAIR_AGE_TICKS
 
     def _begin_frame(self, sequence: int, ticks: int, payload: bytes, codec: str) -> bytes:
         """The payload as it is sent. A keyframe is only given other numbers when nothing of it was sent."""

@@ -6,6 +6,7 @@ frame has one timestamp whatever the layer. A viewer changes layers when a keyfr
 and is sent the old one until then.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from media.forward.layers import START_BPS, choose
@@ -21,6 +22,8 @@ MAX_LAYERS = 4
 """Three and the one without a name, for a track's life; streams of more rids have nowhere to go."""
 SILENT_S = 0.5
 """A layer of which nothing came for so long while another goes on has been switched off by its encoder."""
+SETTLED_S = 0.3
+"""So long another one must have gone on: after a pause of them all, one comes back first."""
 UNREPORTED_S = 3.0
 """Without sender reports for so long, arrival times place a layer: some frames off is better than never."""
 TURNS = 5
@@ -196,14 +199,19 @@ class Track:
     # --- the choice ---------------------------------------------------------------------------------
 
     def _bitrates_bps(self, now: float) -> dict[str, float]:
-        """What each layer that can be sent takes."""
-        return {
-            rid: layer.bitrate.per_s * 8
-            for rid in self.rids
-            if (layer := self.layers[rid]).place_ticks is not None
-            and layer.bitrate.per_s > 0
-            and now - layer.arrived_at < SILENT_S
-        }
+        """What each layer that can be sent takes; a larger picture never counts less than a smaller one."""
+        layers = [layer for layer in self.sent if layer.place_ticks is not None and layer.bitrate.per_s > 0]
+        if any(now - SETTLED_S > layer.resumed_at for layer in layers if not _silent(layer, now)):
+            layers = [layer for layer in layers if not _silent(layer, now)]
+        if all(layer.size for layer in layers):
+            layers.sort(key=lambda layer: math.prod(layer.size or ()))
+        else:
+            layers.sort(key=lambda layer: layer.bitrate.per_s)
+        rates_bps: dict[str, float] = {}
+        least = 0.0
+        for layer in layers:
+            rates_bps[layer.rid] = least = max(layer.bitrate.per_s * 8, least * 1.01)
+        return rates_bps
 
     def review(self, turn: int, now: float) -> None:
         """Look at the viewers whose turn it is."""
@@ -248,6 +256,10 @@ class Track:
     def viewers(self) -> dict[str, int]:
         """How many are sent which layer."""
         return {layer.rid: len(layer.audience.live) + len(layer.audience.replaying) for layer in self.sent}
+
+
+def _silent(layer: PublishedLayer, now: float) -> bool:
+    return now - layer.arrived_at >= SILENT_S
 
 
 def _newer(timestamp: int, other: int) -> bool:

@@ -224,3 +224,21 @@ def test_health_of_unknown_and_known_shows() -> None:
     assert 950 < (health.publisher.keyframe_interval_ms or 0) < 1_050
     assert 700_000 < health.publisher.bitrate_bps < 900_000
     assert health.viewers.count == 1
+
+
+def test_an_old_repair_that_fills_a_probe_interrupts_nobody() -> None:
+    """Chromium repeats its last large packet as RTX when it probes, however old it is."""
+    lab = Lab(lambda: 0)
+    source = RtpSource()
+    lab.router.add_publisher(1, publisher_config(), lab.now)
+    lab.router.add_subscriber(2, subscriber_config(), lab.now)
+    first = source.sequence
+    for index in range(360):
+        for packet in source.frame(key=index == 0):
+            lab.router.receive_rtp(1, packet, lab.now)
+        lab.run(lab.now + 1 / 30)
+    lab.router.receive_rtp(1, source.rtx(first, ssrc=9, payload_type=97, number=1), lab.now)
+    for packet in source.frame():
+        lab.router.receive_rtp(1, packet, lab.now)
+    lab.run(lab.now + 1 / 30)
+    assert len(lab.payloads(2, 0x1001)) == 361 * 4

@@ -70,7 +70,7 @@ def test_an_absurd_round_trip_is_not_believed() -> None:
     assert path.rtt_s == 0.1
 
 
-RATES = {"f": 2_000_000.0, "h": 700_000.0, "q": 200_000.0}
+RATES = {"f": 2_000_000.0, "h": 450_000.0, "q": 200_000.0}
 
 
 def test_a_stranger_is_trusted_at_once() -> None:
@@ -101,7 +101,7 @@ def test_a_claim_that_is_no_mirror_is_a_ceiling() -> None:
     choice, path = layers.LayerChoice(0.0), ViewerPath()
     current = "f"
     for second in range(60):
-        path.remb(1_150_000, float(second))
+        path.remb(950_000, float(second))
         current = choice.decide(RATES, current, path, float(second))
     assert current == "h"
 
@@ -123,3 +123,18 @@ def test_an_attempt_that_fails_is_repeated_later_and_later() -> None:
 
 def test_a_layer_that_is_gone_is_left() -> None:
     assert layers.LayerChoice(0.0).decide({"q": 2e5, "h": 7e5}, "f", ViewerPath(), 0.0) == "h"
+
+
+def test_a_claim_alone_must_be_low_to_be_believed() -> None:
+    path = ViewerPath()
+    path.remb(700_000, 1.0)
+    assert not path.troubled(1_000_000, 0.0, 1.0)
+    path.report(8, 0.05, 1.0)  # 3 %
+    assert path.troubled(1_000_000, 0.0, 1.0)
+    path.report(0, 0.05, 2.0)
+    assert not path.troubled(1_000_000, 0.0, 2.0)
+    path.report(0, 0.2, 3.0)  # a queue
+    assert path.troubled(1_000_000, 0.0, 3.0)
+    path.report(0, 0.05, 4.0)
+    path.remb(400_000, 4.0)
+    assert path.troubled(1_000_000, 0.0, 4.0)
