@@ -3,7 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rtp_source import RtpSource, publisher_config
+from support.virtual_viewers import Lab
 
+from media.rtp import header
 from media.rtp.h264_slices import has_b_slice
 
 P, B, INTRA, B_ALL, P_ALL = (
@@ -44,3 +47,22 @@ def test_b_slices(payload: bytes, expected: bool) -> None:
 @given(st.binary(max_size=40))
 def test_no_payload_is_too_strange(payload: bytes) -> None:
     assert has_b_slice(payload) in (True, False)
+
+
+def test_health_names_b_frames() -> None:
+    lab, source = Lab(lambda: 0), RtpSource()
+    lab.router.add_publisher(1, publisher_config(), lab.now)
+    for packet in source.frame(key=True):
+        lab.router.receive_rtp(1, packet, lab.now)
+
+    def named() -> bool:
+        publisher = lab.router.health("show", lab.now).publisher
+        assert publisher is not None
+        return publisher.b_frames
+
+    assert not named()
+    b_slice = b"\x01\xa8" + bytes(100)
+    sequence, timestamp = source.sequence + 1, source.timestamp + 3_000
+    packet = header.build(96, sequence & 0xFFFF, timestamp & 0xFFFF_FFFF, source.ssrc, b_slice, marker=True)
+    lab.router.receive_rtp(1, packet, lab.now)
+    assert named()
