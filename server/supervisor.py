@@ -9,6 +9,7 @@ It decides nothing about shows and opens no connection to the store.
 """
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -20,11 +21,12 @@ from typing import Final
 from server import telemetry
 from server.children import Child, Command, stop_all
 from server.secret import with_secret
-from server.settings import Settings
+from server.settings import UNIX_PATH_MAX_BYTES, Settings
 from server.store.embedded import EmbeddedStore, EmbeddedStoreError
 
 BACKLOG: Final = 4096  # a whole crowd that reconnects after a restart waits here, not at a refused port
 STOP_GRACE_S: Final = 5.0  # to end after the drain, before SIGKILL
+SOCKET_NAME: Final = "media-99.sock"  # the longest
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = telemetry.get_logger(__name__)
@@ -53,8 +55,6 @@ class Supervisor:
         self._listener = listen(self.settings.http.host, self.settings.http.port)
         port = self._listener.getsockname()[1]
         changes: dict[str, object] = {"http": self.settings.http.model_copy(update={"port": port})}
-        if self.settings.run_dir is None:  # under /tmp, because a unix socket's path has at most 107 bytes
-            self._run_dir = changes["run_dir"] = Path(tempfile.mkdtemp(prefix="vendue-run-"))
         if not self.settings.redis.url:
             self._store = EmbeddedStore(self.settings.data_dir, lambda: self._gave_up("store"))
             try:
@@ -62,6 +62,8 @@ class Supervisor:
             except EmbeddedStoreError as error:
                 raise StartError(str(error)) from None
             changes["redis"] = self.settings.redis.model_copy(update={"url": url})
+        if self.settings.run_dir is None:
+            self._run_dir = changes["run_dir"] = self._make_run_dir()
         self.settings = self.settings.model_copy(update=changes)
         self.settings.sockets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = self._listener.fileno()
@@ -91,6 +93,17 @@ class Supervisor:
             self._listener.close()
         if self._run_dir is not None:
             shutil.rmtree(self._run_dir, ignore_errors=True)
+
+    def _make_run_dir(self) -> Path:
+        """A directory for sockets, in `data_dir` when that is ours alone: the store holds a lock on it.
+
+        There a killed supervisor leaves nothing that the next one would not use again.
+        """
+        inside = self.settings.data_dir.absolute() / "run"
+        if self._store is None or len(os.fsencode(inside / SOCKET_NAME)) > UNIX_PATH_MAX_BYTES:
+            return Path(tempfile.mkdtemp(prefix="vendue-run-"))
+        inside.mkdir(mode=0o700, exist_ok=True)
+        return inside
 
     def _keep(self, role: str, command: Command) -> Child:
         child = Child(f"{role}-{command.index}", command, self._gave_up)

@@ -138,11 +138,12 @@ async def _replaced(demo: Demo, word: str, killed: int) -> bool:
     return bool(set(demo.server.workers(word)) - {killed})
 
 
-async def test_children_die_with_the_supervisor(demo: Demo) -> None:
+async def test_children_die_with_the_supervisor(demo: Demo, tmp_path: Path) -> None:
     children = descendants(demo.server.pid)
     assert len(children) >= 3
     os.kill(demo.server.pid, signal.SIGKILL)
     assert left_behind(children) == {}
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 async def test_sigterm_drains(demo: Demo) -> None:
