@@ -31,11 +31,6 @@ FRAME_WAIT_S = 0.002
 """A frame is sent when its marker comes or this long after its first packet."""
 YOUNG_KEYFRAME_S = 1.0
 """A join replays the GOP when its keyframe is younger: in a storm one keyframe a second is enough."""
-KEYFRAME_LATER_MS = 3
-"""Of a layer beside others. The same frame of another layer may have been sent to a viewer that changes over,
-and two frames with one timestamp would be taken for one; alignment by sender reports is ±1 ms. A
-keyframe is shown that much later by everybody.
-"""
 PAUSE_S = 0.25
 """A gap this long between packets of a layer is a pause of its encoder, or of all."""
 REPAIR_AGE_TICKS = 5 * 90_000
@@ -91,6 +86,7 @@ class PublishedLayer:
         self._pictures = PictureNumbering(pictures)
         self._newest_ticks: int | None = None
         self._later_ticks: int | None = None
+        self._later_by = 0
         self._clock: SourceClock | None = None
         self._numbering = Numbering(first)
         self.audience.sent_until = self._numbering.next
@@ -242,10 +238,11 @@ class PublishedLayer:
             self._newest_ticks = ticks
         if begins and self.rid:
             self._later_ticks = ticks
+            self._later_by = self.timeline.later_by(ticks + (self.place_ticks or 0))
         return self._pictures.renumber(payload, sequence, begins=begins) if codec == "vp8" else payload
 
     def _timestamp(self, ticks: int) -> int:
-        later = KEYFRAME_LATER_MS * 90 if ticks == self._later_ticks else 0
+        later = self._later_by if ticks == self._later_ticks else 0
         return self.timeline.out(ticks + (self.place_ticks or 0) + later)
 
     def _note_time(self, ticks: int, clock: SourceClock, now: float) -> bool:

@@ -20,6 +20,11 @@ JUMP_MS = 10_000.0
 """A frame that far from its neighbours' arrivals does not belong to the same timeline. A path that stalls
 and then delivers everything stays below.
 """
+LATER_TICKS = 3 * 90
+"""More than layers that sender reports have aligned lie apart: ±1 ms."""
+TICKS_APART = 90
+SAME_MOMENT_TICKS = 15 * 90
+"""Frames this close were captured at once, whatever the frame rate."""
 WINDOW_S = 10
 SETTLE_S = 3.0
 SLEW_MS_PER_S = 1.0
@@ -166,6 +171,16 @@ class OutgoingTimeline:
         value = ticks + self._shift
         self._highest = max(self._highest, value)
         return value
+
+    def later_by(self, ticks: int) -> int:
+        """How much later a layer's keyframe is to be shown, by everybody, than it was captured: so much that
+        whatever another layer sent of the same moment lies before it. A viewer that changes over may have
+        had that, and two frames with one timestamp would be taken for one.
+        """
+        captured = ticks + self._shift
+        if captured + LATER_TICKS <= self._highest <= captured + SAME_MOMENT_TICKS:
+            return self._highest + TICKS_APART - captured
+        return LATER_TICKS
 
     def align(self, capture_offset_ms: float, ticks_per_ms: float) -> None:
         """Tell how the current source's RTP milliseconds relate to `mono_ms`."""

@@ -42,12 +42,13 @@ class Studio:
         self.wanted = set(SIZES)
         self.keyframes = dict.fromkeys(SIZES, 0)
         self.off = ""
+        self.all_at_once = bool(seed % 2)  # Chromium: whichever layer a keyframe is asked of
         lab.router.add_publisher(PUBLISHER, simulcast_config(), lab.now)
 
     def frame(self) -> None:
         """Capture one frame and send it in every layer, a millisecond or two after each other."""
         elapsed = self.lab.now - self.began
-        for layer in self.layers:
+        for layer in self.rng.sample(self.layers, len(self.layers)):
             layer.timestamp = (self.first[layer.rid] + round(elapsed * 90_000)) & 0xFFFF_FFFF
             key = layer.rid in self.wanted
             packets = layer.frame(key=key)
@@ -74,7 +75,7 @@ class Studio:
         by_ssrc = {layer.ssrc: layer.rid for layer in self.layers}
         for _, packet in self.lab.rtcp[PUBLISHER][self.seen :]:
             if isinstance(packet, feedback.PictureLoss):
-                self.wanted.add(by_ssrc[packet.ssrc])
+                self.wanted |= set(SIZES) if self.all_at_once else {by_ssrc[packet.ssrc]}
         self.seen = len(self.lab.rtcp[PUBLISHER])
 
 

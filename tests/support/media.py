@@ -160,11 +160,11 @@ async def watch(
 
 
 class LossyPath(asyncio.DatagramProtocol):
-    """A UDP hop between one peer and the worker that loses every n-th packet of the worker's video."""
+    """A UDP hop between one peer and the worker; every n-th packet of the worker's video is lost (0: none)."""
 
     def __init__(self, worker: Worker, lose_every: int) -> None:
         self._worker_address = ("127.0.0.1", worker.media.udp_port)
-        self._lose_every = lose_every
+        self.lose_every = lose_every
         self._peer: tuple[str, int] | None = None
         self._seen = 0
         self._ssrc = b""
@@ -199,7 +199,7 @@ class LossyPath(asyncio.DatagramProtocol):
             return
         if 127 < data[0] < 192 and data[8:12] == self._ssrc:
             self._seen += 1
-            if self._seen % self._lose_every == 0:
+            if self.lose_every and self._seen % self.lose_every == 0:
                 self.lost += 1
                 return
         if self._peer is not None:
