@@ -63,8 +63,6 @@ class Sealer:
             await self.seal(show, young_ms=YOUNG_MS)
         except (SealError, EntryError) as error:  # one damaged log keeps no other show from its seal
             self._flood.warning("log_damaged", time.monotonic(), show=show, error=str(error))
-        state = await self._store.reads.call("HGET", f"ls:{{{show}}}:show", "state")
-        (self._over.add if state == b"ended" else self._over.discard)(show)
 
     async def seal(self, show: str, *, young_ms: int = 0) -> bool:
         """Seal the show up to its head; leave it when its newest seal is younger than `young_ms`.
@@ -74,8 +72,10 @@ class Sealer:
         reply = await self._store.read_scripts.run("sealing", show, "", "")
         if isinstance(reply, Refused):
             return False
-        _, ts, head, newest = cast("tuple[bytes, int, int, bytes]", tuple(reply))
+        _, ts, head, newest, state = cast("tuple[bytes, int, int, bytes, bytes]", tuple(reply))
         last = seals.decode(newest) if newest else Seal(show, "", 0, 0, seals.genesis(show).hex())
+        is_over = last.seq >= head and state == b"ended"
+        (self._over.add if is_over else self._over.discard)(show)
         if last.seq >= head or ts - last.ts < young_ms:
             return last.seq >= head
         if last.seq and last.key != self._public:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.sale import SHOW, Sale
+from support.sale import ANNA, SHOW, Sale
 from support.store import advance, show_hash
 from support.web import Web
 
@@ -74,6 +74,24 @@ async def test_a_young_seal_is_enough(store: Store, sale: Sale) -> None:
     await advance(store, SHOW, 1_000)
     await mine.seal_all()
     assert len(await sealed(store)) == 2
+
+
+async def test_the_end_of_a_show_is_sealed_before_it_is_left_alone(store: Store, sale: Sale) -> None:
+    mine = Sealer(store, KEY)
+    await mine.seal_all()
+    order = await sale.held()
+    await sale.set(state="ended")
+    await mine.seal_all(also_over=False)  # too soon after the first
+    await advance(store, SHOW, 1_000)
+    await mine.seal_all(also_over=False)
+    assert len(await sealed(store)) == 2
+    await mine.seal_all(also_over=False)
+    await sale.ledger.cancel(SHOW, ANNA, order)
+    await advance(store, SHOW, 1_000)
+    await mine.seal_all(also_over=False)
+    assert len(await sealed(store)) == 2
+    await mine.seal_all()
+    assert len(await sealed(store)) == 3
 
 
 async def test_more_entries_than_one_answer_holds(
