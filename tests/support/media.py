@@ -160,7 +160,7 @@ async def watch(
 
 
 class LossyPath(asyncio.DatagramProtocol):
-    """A UDP hop between one peer and the worker; every n-th packet of the worker's video is lost (0: none)."""
+    """A UDP hop between one peer and the worker; every n-th packet of the video down is lost (0: none)."""
 
     def __init__(self, worker: Worker, lose_every: int) -> None:
         self._worker_address = ("127.0.0.1", worker.media.udp_port)
