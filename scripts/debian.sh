@@ -16,6 +16,7 @@ webrtcbin="gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice 
 for package in $webrtcbin; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
+command -v ip >/dev/null || missing="$missing iproute2"
 # Debian starts coturn once it is installed, so it is left out where an init system would do that.
 command -v turnserver >/dev/null || [ -d /run/systemd/system ] || missing="$missing coturn"
 [ -n "$missing" ] || exit 0

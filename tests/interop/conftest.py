@@ -1,11 +1,19 @@
 """Fixtures of the tests with other people's WebRTC programs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from support.own_network import own_network
 from support.studio import Studio, studio_of
 
 from server.store.store import Store
+
+
+@pytest.fixture
+def second_address() -> Iterator[str]:
+    """An address beside loopback, in a network that nothing leaves."""
+    with own_network() as address:
+        yield address
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.firefox import Tab, firefox
 from support.other_origin import origin_of
-from support.studio import Studio, own_address, studio_of
+from support.studio import Studio, studio_of
 from support.web import SHOW
 
 from server.store.store import Store
@@ -45,7 +45,7 @@ async function decoded() {
 
 
 @pytest.fixture
-async def origin() -> AsyncIterator[str]:
+async def origin(second_address: str) -> AsyncIterator[str]:
     async with origin_of(SCRIPT) as there:
         yield there
 
@@ -58,9 +58,9 @@ async def tab(tmp_path: Path, origin: str) -> AsyncIterator[Tab]:
 
 
 @pytest.fixture
-async def studio(store: Store, origin: str) -> AsyncIterator[Studio]:
+async def studio(store: Store, origin: str, second_address: str) -> AsyncIterator[Studio]:
     """Firefox avoids loopback, so this worker has an address more."""
-    addresses = ("127.0.0.1", own_address())
+    addresses = ("127.0.0.1", second_address)
     async with studio_of(store, origin, udp_host="0.0.0.0", public_ips=addresses) as opened:
         yield opened
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.outside import Program, missing, program
-from support.studio import Studio, own_address, studio_of
+from support.studio import Studio, studio_of
 from support.web import SHOW
 
 from server.store.store import Store
@@ -36,9 +36,9 @@ def there() -> None:
 
 
 @pytest.fixture
-async def studio(store: Store) -> AsyncIterator[Studio]:
+async def studio(store: Store, second_address: str) -> AsyncIterator[Studio]:
     """libnice uses loopback only when there is nothing else, so this worker has an address more."""
-    async with studio_of(store, udp_host="0.0.0.0", public_ips=("127.0.0.1", own_address())) as opened:
+    async with studio_of(store, udp_host="0.0.0.0", public_ips=("127.0.0.1", second_address)) as opened:
         yield opened
 
 

@@ -8,13 +8,14 @@ from playwright.async_api import Page
 from support.browser import chromium
 from support.coturn import SECRET, coturn
 from support.other_origin import origin_of
-from support.studio import Studio, own_address, studio_of
+from support.own_network import ADDRESS
+from support.studio import Studio, studio_of
 from support.web import SHOW
 
 from media.config import IceServer
 from server.store.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("second_address")]
 
 UNREACHABLE = "203.0.113.1"  # documentation's own network (RFC 5737)
 PLAY = b"""
@@ -79,7 +80,7 @@ async def played(studio: Studio, page: Page, policy: str = "all", only: str = ""
 
 
 async def test_of_several_addresses_the_one_that_answers_is_used(store: Store, page: Page) -> None:
-    addresses = (UNREACHABLE, own_address(), "127.0.0.1")
+    addresses = (UNREACHABLE, ADDRESS, "127.0.0.1")
     async with studio_of(store, origin(page), udp_host="0.0.0.0", public_ips=addresses) as studio:
         publisher = await studio.publish()
         candidates = [line.split()[4] for line in publisher.response.text.splitlines() if " typ host" in line]
@@ -98,9 +99,9 @@ async def test_ipv6_from_end_to_end(store: Store, page: Page) -> None:
 
 async def test_one_port_for_both_families(store: Store, page: Page) -> None:
     """The socket on :: takes IPv4, too. It answers from the address of the route back: this machine's own."""
-    async with studio_of(store, origin(page), udp_host="::", public_ips=(own_address(),)) as studio:
+    async with studio_of(store, origin(page), udp_host="::", public_ips=(ADDRESS,)) as studio:
         await studio.publish()
-        assert (await played(studio, page))["remote"] == own_address()
+        assert (await played(studio, page))["remote"] == ADDRESS
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

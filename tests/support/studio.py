@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import tempfile
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -52,16 +51,6 @@ class Studio:
         if token:
             sent["Authorization"] = f"Bearer {token}"
         return await self.web.client.post(path, content=sdp or offers.chrome(), headers=sent)
-
-
-def own_address() -> str:
-    """This machine's address; loopback when it has no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 def without_h264(sdp: str) -> str:
