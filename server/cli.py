@@ -152,7 +152,7 @@ def _worker_settings(role: str, args: argparse.Namespace) -> Settings:
     open_files = raise_open_files()
     if role == "web" and open_files < settings.limits.sockets + OTHER_FILES:
         log = telemetry.get_logger(__name__)
-        log.warning("too_few_open_files", allowed=open_files, limits_sockets=settings.limits.sockets)
+        log.info("too_few_open_files", allowed=open_files, limits_sockets=settings.limits.sockets)
     return settings
 
 
