@@ -150,6 +150,8 @@ def encode(update: Update) -> bytes:
 _INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 """Control characters and the marks that re-order the text around them, by which a line could imitate another.
 """
+_UNSEEN_CATEGORIES: Final = frozenset({"Cf", "Mn", "Me", "Zs"})
+_BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a symbol that are drawn as nothing
 _EMOTE_NAME: Final = re.compile(r":[a-z0-9_]{1,32}:")
 _EMOTE_CATEGORIES: Final = frozenset(
     {"So", "Sk", "Mn", "Me", "Cf", "Zs"}
@@ -158,9 +160,14 @@ _EMOTE_CATEGORIES: Final = frozenset(
 
 def clean_text(text: str) -> str:
     """A chat line as others will see it: no control or re-ordering characters, single spaces, nothing at the
-    ends.
+    ends; '' when nothing of it could be seen.
     """
-    return " ".join(_INVISIBLE.sub(" ", text).split())
+    cleaned = " ".join(_INVISIBLE.sub(" ", text).split())
+    return cleaned if any(_is_seen(character) for character in cleaned) else ""
+
+
+def _is_seen(character: str) -> bool:
+    return character not in _BLANKS and unicodedata.category(character) not in _UNSEEN_CATEGORIES
 
 
 def is_only_emotes(text: str) -> bool:

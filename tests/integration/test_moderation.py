@@ -148,6 +148,15 @@ async def test_chat_settings_and_messages(store: Store, moderation: Moderation) 
     assert await store.reads.call("XLEN", "ls:{s1}:chat") == 0
 
 
+async def test_a_deleted_message_is_pinned_no_more(store: Store, moderation: Moderation) -> None:
+    await store.writes.call("XADD", "ls:{s1}:chat", "2-0", "m", "{}")
+    await moderation.apply("s1", STAFF, PinMessage("1-0"))
+    await moderation.apply("s1", STAFF, Delete(("2-0",)))
+    assert (await show_hash(store, "s1"))["pinned_message"] == "1-0"
+    await moderation.apply("s1", STAFF, Delete(("1-0",)))
+    assert (await show_hash(store, "s1"))["pinned_message"] == ""
+
+
 async def test_what_cannot_be_is_refused(store: Store, moderation: Moderation) -> None:
     await Shows(store).set_member("s1", who(CREATOR, "creator"), MODERATOR, ["moderator"])
     before = await digest(store, "s1")

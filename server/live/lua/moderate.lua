@@ -39,6 +39,9 @@ local seq = append_audited('public', 'moderation', J(unpack(body)))
 
 if action == 'delete' then
   redis.call('XDEL', base .. 'chat', unpack(ids))
+  for _, id in ipairs(ids) do
+    if id == show.pinned_message then set_show('pinned_message', '') end
+  end
 elseif action == 'timeout' then
   redis.call('HSET', base .. 'timeouts', subject, string.format('%d', ts + seconds * 1000))
 elseif action == 'ban' then
