@@ -88,12 +88,17 @@ def application(services: Services, purchases: Purchases) -> ASGIApp:
         **Pages(services).handlers(),
     }
     routes: list[BaseRoute] = [
-        *(Route(path, PathApp(services, endpoints)) for path, endpoints in by_path.items()),
+        *(Route(_route_path(path), PathApp(services, endpoints)) for path, endpoints in by_path.items()),
         Route(openapi.ORDERS_PATH, _OnlyPost()),
         *video_routes(services),
         *(Route(path, Get(handler)) for path, handler in texts.items()),
     ]
     return OrderIntake(purchases, Edge(routes))
+
+
+def _route_path(path: str) -> str:
+    """Let a subject have slashes, as one that is an address has."""
+    return path.replace("{subject}", "{subject:path}")
 
 
 def _json(document: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:

@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parents[2] / "client_demo"
 PAGES: Final = {"watch": "/watch/{show}", "studio": "/studio/{show}", "moderate": "/moderate/{show}"}
 NOT_STATIC: Final = frozenset({".py", ".pyc", ".html", ".md"})
 SITE: Final = "Vendue"
+TEST_BAR: Final = '<p class="testbar" role="note" data-testid="test-mode">Test mode. No real money moves.</p>'
 _NO_DECIMALS = (
     *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"),
     *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
@@ -142,8 +143,10 @@ class Pages:
         return self._fill(request, asset, markers, 200)
 
     def _fill(self, request: Request, asset: Asset, markers: dict[str, str], status: int) -> Response:
+        bar = TEST_BAR if self._services.settings.payments.test_mode else ""
+
         def fill(match: re.Match[str]) -> str:
-            return markers.get(match[1], "")
+            return bar if match[1] == "testbar" else markers.get(match[1], "")
 
         body = re.sub(r"<!--vendue:(\w+)-->", fill, asset.body.decode())
         return Response(body, status, page_headers(self._services, request), "text/html")

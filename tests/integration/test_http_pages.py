@@ -20,6 +20,11 @@ async def test_a_page_says_what_is_sold_before_any_script(web: Web) -> None:
         assert "<!--vendue:" not in answer.text
 
 
+async def test_every_page_says_that_no_money_moves(web: Web) -> None:
+    for path in ("/", f"/watch/{SHOW}", f"/studio/{SHOW}", f"/moderate/{SHOW}", "/watch/none"):
+        assert "Test mode" in (await web.client.get(path)).text
+
+
 async def test_what_a_seller_writes_cannot_leave_its_place(web: Web) -> None:
     product = {"title": EVIL, "price_minor": 500, "stock": 1, "description": EVIL}
     await expect(201, web.call("PUT", "products/evil", product, token=web.creator))

@@ -140,6 +140,16 @@ async def test_members_get_their_roles_at_once(web: Web) -> None:
     await refused(403, "forbidden", web.call("PUT", "pin", {"sku": "mug"}, token=ann))
 
 
+async def test_a_subject_may_be_an_address(web: Web) -> None:
+    """As the tokens of many identity providers have it."""
+    ann = web.bearer("https://id.example/ann")
+    member = "members/https%3A%2F%2Fid.example%2Fann"
+    await expect(200, web.call("PUT", member, {"roles": ["producer"]}, token=web.creator))
+    await expect(200, web.call("PUT", "pin", {"sku": "mug"}, token=ann))
+    await expect(204, web.call("DELETE", member, token=web.creator))
+    await refused(403, "forbidden", web.call("PUT", "pin", {"sku": "mug"}, token=ann))
+
+
 async def test_moderation_and_its_audit(web: Web) -> None:
     mod = web.bearer("mod", "moderator", show=SHOW)
     for command in (
