@@ -7,7 +7,13 @@ import { closePeer, negotiate, openPeer, preferH264, release, untilOver } from "
 
 const RETRY_MS = 700;
 const RETRY_MAX_MS = 8_000;
-const MAX_BITRATE_BPS = 2_500_000;
+
+/** Three sizes of one picture: the server gives each viewer the one that its network carries. */
+const LAYERS = [
+  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 600_000 },
+  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000 },
+];
 
 export class Whip {
   abort = new AbortController();
@@ -85,7 +91,7 @@ export class Whip {
     for (const track of stream.getTracks()) {
       const video = track.kind === "video";
       const options = { direction: "sendonly", streams: [stream] };
-      const transceiver = peer.addTransceiver(track, video ? { ...options, sendEncodings: [{ maxBitrate: MAX_BITRATE_BPS }] } : options);
+      const transceiver = peer.addTransceiver(track, video ? { ...options, sendEncodings: LAYERS } : options);
       if (!video) continue;
       preferH264(transceiver, RTCRtpSender);
       await sharp(transceiver.sender);

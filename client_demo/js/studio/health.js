@@ -62,7 +62,7 @@ export class Health {
     attr(disc, "class", `disc ${found.tone}`);
     const publisher = this.last?.publisher;
     const viewers = this.last?.viewers;
-    const layer = publisher?.layers?.[0];
+    const layer = publisher?.layers?.reduce((best, one) => ((one.width ?? 0) > (best?.width ?? 0) ? one : best), publisher.layers[0]);
     this.figure("k-rate", publisher && (publisher.bitrate_bps / 1e6).toFixed(2), "Mb/s");
     this.figure("k-loss", publisher && (publisher.loss * 100).toFixed(1), "%");
     this.figure("k-rtt", publisher?.rtt_ms != null && Math.round(publisher.rtt_ms), "ms");
