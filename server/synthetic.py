@@ -47,9 +47,12 @@ def _loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:  # noqa: ARG001 - ai
     return ["127.0.0.1"]
 
 
-# aioice never offers a loopback address. The demo is on loopback alone, also on a machine without a network.
-# Checked on aioice 0.13.
-aioice.ice.get_host_addresses = _loopback
+def offer_loopback() -> None:
+    """Have every peer of this process offer 127.0.0.1 alone, which aioice never does (checked on 0.13).
+
+    The demo is on loopback, also on a machine without a network.
+    """
+    aioice.ice.get_host_addresses = _loopback
 
 
 class LoopedTrack(MediaStreamTrack):
@@ -239,4 +242,5 @@ async def main(settings: Settings, show: str) -> None:
 if __name__ == "__main__":
     received = receive_settings()
     telemetry.configure("creator", received.log.level)
+    offer_loopback()
     asyncio.run(main(received, sys.argv[1]))
