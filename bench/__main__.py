@@ -11,7 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = (
-    ("relay.py", "-n", "100"),
+    ("relay.py", "-n", "100,300"),
+    ("fanout.py",),
     ("ws_deliveries.py",),
     ("buy.py",),
 )
