@@ -73,6 +73,17 @@ async def test_quota_ends_it_at_once(sale: Sale) -> None:
     assert len(await bodies(sale.store, SHOW, "price.ended")) == 1
 
 
+async def test_a_due_hold_does_not_use_the_quota_up(sale: Sale) -> None:
+    await announced(sale, quantity=3, duration_s=600)
+    await sale.held(ANNA, quantity=2)
+    await advance(sale.store, SHOW, 120_000)  # her hold is over, and no sweeper has come
+    await sale.held(BORIS)
+    assert await price(sale) == (700, 2)
+    assert await bodies(sale.store, SHOW, "price.ended") == []
+    await sale.held(BORIS, quantity=2)
+    assert [ended["reason"] for ended in await bodies(sale.store, SHOW, "price.ended")] == ["quantity"]
+
+
 async def test_flash_cap_counts_beside_the_products_own(sale: Sale) -> None:
     await announced(sale, per_viewer_max=2)
     await sale.held(ANNA, quantity=2)

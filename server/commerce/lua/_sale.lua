@@ -143,9 +143,20 @@ local function count(o, units)
   end
 end
 
+-- The first of the holds that are due: ids.
+local function due_ids() return redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX) end
+
+-- Due holds count as free here, too. With more of them than one script looks through, the flash price goes on: its
+-- quota is kept by room_for, and the sweeper is about to come.
 local function end_flash_if_used_up(p)
-  local quantity = tonumber(p.flash_quantity)
-  if p.flash_id and quantity and tonumber(p.flash_used) >= quantity then end_flash(p, 'quantity') end
+  local quantity, used = tonumber(p.flash_quantity), tonumber(p.flash_used)
+  if not p.flash_id or not quantity or used < quantity then return end
+  local ids = due_ids()
+  for _, id in ipairs(ids) do
+    local o = order(id)
+    if o.flash == p.flash_id then used = used - o.quantity end
+  end
+  if #ids < DUE_MAX and used >= quantity then end_flash(p, 'quantity') end
 end
 
 -- Who has paid for something here, for those who ask whether somebody is a buyer. pid → paid orders.
@@ -175,7 +186,7 @@ end
 local function make_room(p, short, free)
   local no, due = short(), {}
   if not no then return nil, due end
-  local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
+  local ids = due_ids()
   for _, id in ipairs(ids) do
     local o = order(id)
     if o.sku == p.sku then
