@@ -27,6 +27,7 @@ class ViewerPath:
     __slots__ = (
         "_remb_at",
         "_remb_bps",
+        "_remb_rises",
         "_reported_at",
         "_rtt_floor_s",
         "_rtt_last_s",
@@ -41,6 +42,7 @@ class ViewerPath:
         self.clamped = 0
         """How many claims lay outside of what is possible."""
         self._remb_bps = MAX_BPS
+        self._remb_rises = False
         self._remb_at = float("-inf")
         self._reported_at = float("-inf")
         self._rtt_floor_s = float("inf")
@@ -48,7 +50,8 @@ class ViewerPath:
 
     def remb(self, bitrate_bps: int, now: float) -> None:
         """The viewer's claim; counted as clamped when it is absurd."""
-        self._remb_bps = max(MIN_BPS, min(bitrate_bps, MAX_BPS))
+        before, self._remb_bps = self._remb_bps, max(MIN_BPS, min(bitrate_bps, MAX_BPS))
+        self._remb_rises = self._remb_bps > before
         self.clamped += self._remb_bps != bitrate_bps
         self._remb_at = now
 
@@ -64,11 +67,16 @@ class ViewerPath:
     def _claims(self, now: float) -> bool:
         return now - self._remb_at < REMB_LIFETIME_S
 
-    def troubled(self, sent_bps: float, since: float, now: float) -> bool:
-        """Whether what was reported after `since` says that `sent_bps` is too much."""
+    def troubled(self, sent_bps: float, since: float, alone_since: float, now: float) -> bool:
+        """Whether what was reported after `since` says that `sent_bps` is too much; a claim that nothing else
+        supports counts from `alone_since` on.
+        """
         if self._reported_at > since and self.loss is not None and self.loss > HIGH_LOSS:
             return True
-        slack = CLAIM_SLACK if self._strained() else CLAIM_SLACK_ALONE
+        strained = self._strained()
+        if self._remb_rises and not strained:
+            return False  # still on its way up to what it is sent
+        slack, since = (CLAIM_SLACK, since) if strained else (CLAIM_SLACK_ALONE, alone_since)
         return self._remb_at > since and self._claims(now) and self._remb_bps < sent_bps * slack
 
     def _strained(self) -> bool:

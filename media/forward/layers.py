@@ -15,6 +15,8 @@ FAILED_WITHIN_S = 10.0
 """Trouble this soon after a step up was caused by it."""
 SETTLE_S = 1.0
 """What a viewer reports this soon after a step down is still about the layer that it left."""
+RAMP_S = 5.0
+"""A browser's claim is at most 1.5 times what it got before a step up, and takes seconds to follow."""
 PROVEN_S = 30.0
 """Without trouble for so long, the next failure starts with the short wait again."""
 START_BPS = 3_000_000
@@ -57,7 +59,8 @@ class LayerChoice:
         held_bps = bitrates_bps.get(current)
         if held_bps is None:  # the publisher has stopped it
             return choose(bitrates_bps, path.allowed_bps(START_BPS, now), None) or current
-        if path.troubled(held_bps, max(self._lowered_at + SETTLE_S, self._raised_at), now):
+        since = max(self._lowered_at + SETTLE_S, self._raised_at)
+        if path.troubled(held_bps, since, max(since, self._raised_at + RAMP_S), now):
             return self._lower(bitrates_bps, current, path, now)
         if not path.clean(now):
             self._clean_since = now

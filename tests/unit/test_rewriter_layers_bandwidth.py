@@ -128,13 +128,18 @@ def test_a_layer_that_is_gone_is_left() -> None:
 def test_a_claim_alone_must_be_low_to_be_believed() -> None:
     path = ViewerPath()
     path.remb(700_000, 1.0)
-    assert not path.troubled(1_000_000, 0.0, 1.0)
+    assert not path.troubled(1_000_000, 0.0, 0.0, 1.0)
     path.report(8, 0.05, 1.0)  # 3 %
-    assert path.troubled(1_000_000, 0.0, 1.0)
+    assert path.troubled(1_000_000, 0.0, 0.0, 1.0)
     path.report(0, 0.05, 2.0)
-    assert not path.troubled(1_000_000, 0.0, 2.0)
+    assert not path.troubled(1_000_000, 0.0, 0.0, 2.0)
     path.report(0, 0.2, 3.0)  # a queue
-    assert path.troubled(1_000_000, 0.0, 3.0)
+    assert path.troubled(1_000_000, 0.0, 0.0, 3.0)
     path.report(0, 0.05, 4.0)
     path.remb(400_000, 4.0)
-    assert path.troubled(1_000_000, 0.0, 4.0)
+    assert path.troubled(1_000_000, 0.0, 0.0, 4.0)
+    assert not path.troubled(1_000_000, 0.0, 5.0, 4.0), "soon after a step up"
+    path.remb(450_000, 5.5)
+    assert not path.troubled(1_000_000, 0.0, 5.0, 5.5), "on its way up"
+    path.remb(440_000, 6.0)
+    assert path.troubled(1_000_000, 0.0, 5.0, 6.0)
