@@ -73,7 +73,7 @@ MUTATIONS = {
     "due holds not free": ("if o.sku == p.sku then", "if false then"),
     "charged more than seen": ("if unit_minor > seen_minor then", "if false then"),
     "sold while paused": ("if show.sales_paused == '1' then", "if false then"),
-    "flash never used up": ("tonumber(p.flash_used) >= quantity", "false"),
+    "flash never used up": ("#ids < DUE_MAX and used >= quantity", "false"),
     "extended every time": ("if not o.extended then", "if true then"),
     "late money without room": (
         "local no, due = room_for(p, o.pid, o.quantity, o.flash)",
