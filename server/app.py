@@ -11,6 +11,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.types import ASGIApp
 
+from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
@@ -144,6 +145,7 @@ def _services(
         shows=shows,
         moderation=Moderation(store, pids),
         catalog=Catalog(store),
+        auctions=Auctions(store, settings, ledger.buyers),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),
         reconciler=Reconciler(ledger, gateway),

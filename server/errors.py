@@ -42,6 +42,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     # shows and products
     "unknown_show": ProblemKind(404, "No such show"),
     "unknown_sku": ProblemKind(404, "No such product in this show"),
+    "unknown_lot": ProblemKind(404, "No such lot in this show"),
     "unknown_flash": ProblemKind(404, "No such flash price"),
     "unknown_subject": ProblemKind(404, "No such subject"),
     "unknown_message": ProblemKind(404, "No such message"),
@@ -51,6 +52,10 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "stock_underflow": ProblemKind(409, "Fewer than zero would be left"),
     "below_floor": ProblemKind(409, "The price is below the product's floor"),
     "flash_running": ProblemKind(409, "A flash price is already announced for this product"),
+    "too_many_lots": ProblemKind(409, "The show has as many open lots as it may have"),
+    "lot_closed": ProblemKind(409, "The lot is over"),
+    "own_lot": ProblemKind(403, "Who runs or looks after a show does not bid in it"),
+    "bid_too_low": ProblemKind(409, "The bid is below the next bid"),
     "too_many_products": ProblemKind(409, "The show has as many products as it may have"),
     # orders
     "unknown_order": ProblemKind(404, "No such order"),

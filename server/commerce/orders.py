@@ -6,6 +6,7 @@ those who look inside.
 """
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class OrderLine(msgspec.Struct, frozen=True):
@@ -16,6 +17,8 @@ class OrderLine(msgspec.Struct, frozen=True):
     unit_price_minor: int
     price_version: int
     flash: str | None
+    lot: str | UnsetType = UNSET
+    """The lot where it was won, in an order that an auction made."""
 
 
 class Refund(msgspec.Struct, frozen=True):

@@ -60,7 +60,10 @@ def project(entry: Entry, epoch: str, show: str) -> Told:
 
 def _public(entry: Entry, epoch: str, show: str, stock: tuple[Level, ...]) -> Told:
     if entry.kind != "moderation":
-        frame = encode(_update(entry, epoch, show, entry.body))
+        told = {
+            name: value for name, value in entry.body.items() if name != "stock"
+        }  # told apart, as far as it is shown
+        frame = encode(_update(entry, epoch, show, told))
         return Told(entry.seq, entry.prev_public, public=frame, stock=stock)
     action, target = entry.body.get("action"), entry.body.get("subject") or ""
     effect = {name: entry.body[name] for name in EFFECT_FIELDS if entry.body.get(name) is not None}

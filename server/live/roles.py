@@ -37,6 +37,7 @@ class Action(StrEnum):
     RESTOCK = "restock"
     PIN = "pin"
     FLASH = "flash"
+    AUCTION = "auction"
     BUY = "buy"
     CHAT = "chat"
     REACT = "react"
@@ -69,6 +70,7 @@ ACTIONS: dict[Action, frozenset[Role]] = {
     Action.RESTOCK: _SHOP,
     Action.PIN: _SHOP,
     Action.FLASH: _HOSTS | {Role.ADMIN},
+    Action.AUCTION: _HOSTS | {Role.ADMIN},
     Action.BUY: _PEOPLE | {Role.GUEST_BUY},
     Action.CHAT: _PEOPLE | {Role.GUEST_CHAT, Role.GUEST_BUY},
     Action.REACT: _PEOPLE | {Role.GUEST_WATCH, Role.GUEST_CHAT, Role.GUEST_BUY},

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import ShowSnapshot
+from server.log.state import LotView, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -94,6 +94,26 @@ class PriceEnded(msgspec.Struct, frozen=True):
     price_minor: int
     price_version: int
     reason: str | UnsetType = UNSET
+
+
+class LotClosed(msgspec.Struct, frozen=True):
+    """A lot's time is over: `winner` (a pid) has it at `price_minor`, and an order to pay; both null without
+    a bid.
+    """
+
+    id: str
+    sku: str
+    winner: str | None
+    price_minor: int | None
+    bids: int
+
+
+class LotCancelled(msgspec.Struct, frozen=True):
+    """A lot was taken back; nobody buys it."""
+
+    id: str
+    sku: str
+    reason: str
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -198,6 +218,10 @@ UPDATES: Final[dict[str, Any]] = {
     "product.unpinned": ProductUnpinned,
     "price.flash": PriceFlash,
     "price.ended": PriceEnded,
+    "lot.opened": LotView,
+    "lot.bid": LotView,
+    "lot.closed": LotClosed,
+    "lot.cancelled": LotCancelled,
     "stock": Stock,
     "order": Order,
     "moderation": Moderation,
@@ -216,6 +240,10 @@ CHAINED: Final = frozenset(
         "product.unpinned",
         "price.flash",
         "price.ended",
+        "lot.opened",
+        "lot.bid",
+        "lot.closed",
+        "lot.cancelled",
         "moderation",
     }
 )

@@ -136,6 +136,13 @@ local function append(audience, kind, body_json, use_press)
   return seq
 end
 
+-- An entry that the audit lists. → seq
+local function append_audited(audience, kind, body_json)
+  local seq = append(audience, kind, body_json)
+  redis.call('ZADD', base .. 'audit', seq, string.format('%d', seq))
+  return seq
+end
+
 -- Repeats of a POST (orders have their own record). `replayed(…)`: the remembered reply, a refusal when the key was
 -- used for something else, or nil. What must be equal: the given values, or all own arguments when none is given
 -- (give them when an argument is made up by the server). `remember(reply)` keeps it for 24 h and returns it.

@@ -82,6 +82,27 @@ class ProductView(msgspec.Struct, frozen=True):
     stock_display: str
 
 
+class LotView(msgspec.Struct, frozen=True):
+    """A lot of an auction. `leader` (a pid) pays `price_minor` if nobody bids `next_minor` or more before its
+    end; both are None without a bid. `steps` are rows of (from price, step).
+    """
+
+    id: str
+    sku: str
+    state: str
+    start_minor: int
+    steps: tuple[tuple[int, int], ...]
+    soft_close_ms: int
+    price_minor: int | None
+    leader: str | None
+    next_minor: int
+    bids: int
+    ends_sale_ms: int
+    latest_sale_ms: int
+    ends_at_ms: int | None
+    remaining_ms: int | None
+
+
 class ShowSnapshot(msgspec.Struct, frozen=True):
     """A show at one instant. `seq` is the log's head at the read, `public_seq` the newest public entry's."""
 
@@ -100,6 +121,7 @@ class ShowSnapshot(msgspec.Struct, frozen=True):
     starts_at_ms: int | None
     pin: str | None
     products: tuple[ProductView, ...]
+    lots: tuple[LotView, ...]
     viewers: int
     chat_mode: str
     slow_mode_s: int
@@ -150,7 +172,7 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
     ts, sale_ms, show = int(reply[0]), int(reply[1]), _fields(reply[2])
     products = tuple(
         product_view(_fields(reply[i]), int(reply[i + 1]), int(reply[i + 2]), show, sale_ms)
-        for i in range(3, len(reply), 3)
+        for i in range(4, len(reply), 3)
     )
     frozen_since_ms = _number(show, "frozen_since_ms") or None
     return ShowSnapshot(
@@ -169,6 +191,7 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
         starts_at_ms=_optional(show, "starts_at_ms"),
         pin=show.get("pin") or None,
         products=products,
+        lots=tuple(_lot_view(lot.decode(), _fields(fields), show, sale_ms) for lot, fields in reply[3]),
         viewers=0,
         chat_mode=show["chat_mode"],
         slow_mode_s=_number(show, "slow_mode_s"),
@@ -233,6 +256,27 @@ def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> 
         remaining_ms=ends_sale_ms - sale_ms if frozen else None,
         quantity_left=None if quantity is None else quantity - _number(product, "flash_used"),
         per_viewer_max=_optional(product, "flash_per_viewer_max"),
+    )
+
+
+def _lot_view(lot: str, fields: dict[str, str], show: dict[str, str], sale_ms: int) -> LotView:
+    ends_sale_ms = _number(fields, "ends")
+    frozen = _number(show, "frozen_since_ms") > 0
+    return LotView(
+        id=lot,
+        sku=fields["sku"],
+        state=fields["state"],
+        start_minor=_number(fields, "start_minor"),
+        steps=msgspec.json.decode(fields["steps"], type=tuple[tuple[int, int], ...]),
+        soft_close_ms=_number(fields, "soft_close_ms"),
+        price_minor=_optional(fields, "price_minor"),
+        leader=fields.get("leader") or None,
+        next_minor=_number(fields, "next_minor"),
+        bids=_number(fields, "bids"),
+        ends_sale_ms=ends_sale_ms,
+        latest_sale_ms=_number(fields, "latest"),
+        ends_at_ms=None if frozen else ends_sale_ms + _number(show, "frozen_total_ms"),
+        remaining_ms=ends_sale_ms - sale_ms if frozen else None,
     )
 
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import PROBLEMS, Problem
 from server.live import asyncapi
-from server.routes import moderation, openapi, orders, people, products, shows
+from server.routes import auctions, moderation, openapi, orders, people, products, shows
 from server.routes.endpoint import Endpoint, PathApp
 from server.routes.failures import answer_failure
 from server.routes.health import Health
@@ -24,6 +24,7 @@ from server.telemetry import counter
 ENDPOINTS: Final[list[Endpoint]] = [
     *shows.endpoints.all,
     *products.endpoints.all,
+    *auctions.endpoints.all,
     *orders.endpoints.all,
     *moderation.endpoints.all,
     *people.endpoints.all,

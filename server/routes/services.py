@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
@@ -37,6 +38,7 @@ class Services:
     shows: Shows
     moderation: Moderation
     catalog: Catalog
+    auctions: Auctions
     ledger: Ledger
     checkout: Checkout
     reconciler: Reconciler

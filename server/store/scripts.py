@@ -1,9 +1,10 @@
 """The script loader: generated role table + prelude + body, run by content hash.
 
 A script is a file `server/*/lua/<name>.lua`; names are unique. A file whose name begins with `_` is no script
-but a library: it stands between the prelude and every body of its directory. Every connection loads them all;
-NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing
-ran.
+but a library: it stands between the prelude and every body of its directory, or only those that a line
+`-- for: …` of it names (a script pays for every function that stands before it). Every connection loads them
+all; NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again, which is safe because
+nothing ran.
 """
 
 import functools
@@ -26,6 +27,7 @@ SERVER = Path(__file__).resolve().parent.parent
 HEAD_ARGS = 5
 PRELUDE = SERVER / "log" / "prelude.lua"
 _ASKED = re.compile(r"\bauthorise\('(\w+)'\)")
+_FOR = re.compile(r"^-- for: (.+)$", re.MULTILINE)
 _ASKED_BY_NAME = re.compile(r"^-- asks about: (.+)$", re.MULTILINE)
 """For a body that computes the action's name."""
 
@@ -65,9 +67,15 @@ def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
     for path in sorted(root.glob("*/lua/[!_]*.lua")):
         if path.stem in scripts:
             raise ScriptError(f"two scripts are called {path.stem}")
-        shared = [library.read_text() for library in sorted(path.parent.glob("_*.lua"))]
+        libraries = [library.read_text() for library in sorted(path.parent.glob("_*.lua"))]
+        shared = [library for library in libraries if _serves(library, path.stem)]
         scripts[path.stem] = compose(path.stem, "\n".join([*shared, path.read_text()]), prelude, table)
     return scripts
+
+
+def _serves(library: str, name: str) -> bool:
+    named = _FOR.search(library)
+    return named is None or name in named[1].split()
 
 
 class Scripts:

@@ -90,12 +90,68 @@ class Moderation(msgspec.Struct, frozen=True):
     subject: str = ""
 
 
+class Level(msgspec.Struct, frozen=True):
+    sku: str
+    left: int
+    held: int
+    sold: int
+
+
+Levels = Annotated[list[Level], msgspec.Meta(min_length=1, max_length=1)]
+
+
+class LotTold(msgspec.Struct, frozen=True):
+    """Where a lot stands, as all are told."""
+
+    id: str
+    sku: str
+    start_minor: Count
+    steps: list[tuple[Count, Count]]
+    soft_close_ms: Count
+    price_minor: Count | None
+    leader: str | None
+    next_minor: Count
+    bids: Count
+    ends_sale_ms: int
+    latest_sale_ms: int
+    ends_at_ms: Count | None
+
+
+class LotBid(LotTold, frozen=True):
+    pass
+
+
+class LotOpened(LotTold, frozen=True):
+    stock: Levels
+
+
+class LotMax(msgspec.Struct, frozen=True):
+    id: str
+    max_minor: Count
+
+
+class LotClosed(msgspec.Struct, frozen=True):
+    id: str
+    sku: str
+    winner: str | None
+    price_minor: Count | None
+    bids: Count
+    stock: Levels
+
+
+class LotCancelled(msgspec.Struct, frozen=True):
+    id: str
+    sku: str
+    stock: Levels
+
+
 class Line(msgspec.Struct, frozen=True):
     sku: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
     unit_price_minor: Count
     price_version: Count
     flash: str | None
+    lot: str | None = None
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -135,18 +191,11 @@ class OrderView(msgspec.Struct, frozen=True):
         return self.lines[0]
 
 
-class Level(msgspec.Struct, frozen=True):
-    sku: str
-    left: int
-    held: int
-    sold: int
-
-
 class OrderChange(msgspec.Struct, frozen=True):
     """Any entry of kind `order.…`. `terms` is a digest of everything in it that never changes."""
 
     order: OrderView
-    stock: Annotated[list[Level], msgspec.Meta(min_length=1, max_length=1)]
+    stock: Levels
     seen_price_minor: Count
     attempt: Count
     paid_by: Count
@@ -163,6 +212,11 @@ Body: TypeAlias = (
     | Unpinned
     | FlashPrice
     | PriceEnded
+    | LotOpened
+    | LotMax
+    | LotBid
+    | LotClosed
+    | LotCancelled
     | Moderation
     | OrderChange
 )
@@ -192,10 +246,15 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "product.unpinned": Unpinned,
     "price.flash": FlashPrice,
     "price.ended": PriceEnded,
+    "lot.opened": LotOpened,
+    "lot.max": LotMax,
+    "lot.bid": LotBid,
+    "lot.closed": LotClosed,
+    "lot.cancelled": LotCancelled,
     "moderation": Moderation,
     **dict.fromkeys(ORDER_KINDS, OrderChange),
 }
-SILENT_KINDS: Final = frozenset({"member.set", "clock.offset"})
+SILENT_KINDS: Final = frozenset({"member.set", "clock.offset", "lot.signal"})
 """Kinds that are known and bound by the rules for all entries only."""
 
 

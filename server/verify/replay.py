@@ -7,6 +7,7 @@ units that caps and quotas speak about are summed from the orders, never copied 
 from collections import Counter
 from dataclasses import dataclass, field
 
+from server.commerce.lots import Lot
 from server.commerce.model import COUNTED, HOLDING
 from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
 from server.log.entries import Entry
@@ -15,6 +16,10 @@ from server.verify.bodies import (
     Body,
     EpochChanged,
     FlashPrice,
+    LotCancelled,
+    LotClosed,
+    LotMax,
+    LotOpened,
     Moderation,
     OrderChange,
     Pinned,
@@ -89,6 +94,11 @@ class Replay:
     products: dict[str, Product] = field(default_factory=dict[str, Product])
     flashes: dict[str, FlashPrice] = field(default_factory=dict[str, FlashPrice])
     orders: dict[str, Known] = field(default_factory=dict[str, Known])
+    lots: dict[str, Lot] = field(default_factory=dict[str, Lot])
+    bidding: str = ""
+    """The lot for which a maximum was just set; the next entry tells everybody."""
+    unsold: tuple[str, str, int] | None = None
+    """Lot, winner and price of a lot that has just ended; the next entry is the order."""
     banned: set[str] = field(default_factory=set[str])
     bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     flash_bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -122,6 +132,7 @@ class Replay:
     def apply(self, step: Step) -> None:
         """Take over what an entry says. Its rules hold, or nothing about the result is promised."""
         entry, body = step.entry, step.body
+        self.bidding, self.unsold = "", None
         self.seq, self.ts = entry.seq, entry.ts
         if entry.is_public:
             self.public_seq = entry.seq
@@ -136,6 +147,8 @@ class Replay:
                 self._moderate(body)
             case OrderChange():
                 self._change_order(body, step.audience_pid)
+            case LotOpened() | LotMax() | LotClosed() | LotCancelled():
+                self._change_lot(step, body)
             case _:
                 self._change_catalogue(body)
 
@@ -165,6 +178,30 @@ class Replay:
             case _:
                 pass
 
+    def _change_lot(self, step: Step, body: LotOpened | LotMax | LotClosed | LotCancelled) -> None:
+        match body:
+            case LotMax():
+                self.lots[body.id].bid(step.audience_pid, body.max_minor, step.sale_ms, self.banned)
+                self.bidding = body.id
+                return
+            case LotOpened():
+                self.lots[body.id] = Lot(
+                    body.sku,
+                    body.start_minor,
+                    tuple(body.steps),
+                    body.ends_sale_ms,
+                    body.latest_sale_ms,
+                    body.soft_close_ms,
+                )
+            case LotClosed(winner=winner, price_minor=price):
+                self.lots[body.id].is_open = False
+                self.unsold = None if winner is None or price is None else (body.id, winner, price)
+            case LotCancelled():
+                self.lots[body.id].is_open = False
+        taken = 1 if isinstance(body, LotOpened) else -1
+        left, held, sold = self.products[body.sku].stock
+        self.products[body.sku].stock = (left - taken, held + taken, sold)
+
     def _put(self, body: ProductUpdated) -> None:
         old = self.products.get(body.sku)
         self.products[body.sku] = Product(
@@ -181,7 +218,7 @@ class Replay:
         order = change.order
         self.products[order.sku].stock = self.stock_after(change)
         counted = (order.state in COUNTED) - (self.state_of(order.id) in COUNTED)
-        units = counted * order.quantity
+        units = counted * order.quantity if order.line.lot is None else 0
         self.bought[order.sku, pid] += units
         if order.line.flash:
             self.flash_bought[order.line.flash, pid] += units

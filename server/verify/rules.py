@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.verify import rules_orders, rules_prices, rules_sale, rules_show
+from server.verify import rules_lots, rules_orders, rules_prices, rules_sale, rules_show
 from server.verify.rule import Rule
 
 LINES = Rule(1, "Every line is an entry or a seal", "As the server writes them, each ended by a newline.")
@@ -31,6 +31,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_prices.RULES,
     *rules_orders.RULES,
     *rules_sale.RULES,
+    *rules_lots.RULES,
 )
 """What is asked of every entry."""
 ALL: Final = tuple(sorted((*FILE_RULES, SHAPE, *RULES), key=lambda rule: rule.number))

@@ -5,6 +5,8 @@ from typing import Final
 from server.commerce.pricing import price_in_force, server_time_ms
 from server.verify.bodies import (
     FlashPrice,
+    LotBid,
+    LotOpened,
     OrderChange,
     Pinned,
     PriceEnded,
@@ -21,9 +23,15 @@ FLASH_MS: Final = (5_000, 86_400_000)
 
 @rule(16, "What an entry names exists")
 def names_exist(step: Step, before: Replay) -> str | None:
-    """Pins, prices, restocks and orders name a product that is in the log, orders a flash price that is."""
+    """Pins, prices, restocks, lots and orders name a product in the log, orders a flash price in it."""
     match step.body:
-        case Restocked(sku=sku) | Pinned(sku=sku) | FlashPrice(sku=sku) | PriceEnded(sku=sku):
+        case (
+            Restocked(sku=sku)
+            | Pinned(sku=sku)
+            | FlashPrice(sku=sku)
+            | PriceEnded(sku=sku)
+            | LotOpened(sku=sku)
+        ):
             flash = None
         case OrderChange(order=order):
             sku, flash = order.sku, order.line.flash
@@ -95,6 +103,8 @@ def deadlines_are_derived(step: Step, before: Replay) -> str | None:
     match step.body:
         case FlashPrice() as flash:
             pairs = [(flash.starts_sale_ms, flash.starts_at_ms), (flash.ends_sale_ms, flash.ends_at_ms)]
+        case LotOpened() | LotBid() as lot:
+            pairs = [(lot.ends_sale_ms, lot.ends_at_ms)]
         case OrderChange(order=order) if order.expires_sale_ms is not None:
             pairs = [(order.expires_sale_ms, order.expires_at_ms)]
         case _:

@@ -6,9 +6,12 @@ from server.verify.rule import rule_for
 
 
 @rule_for(OrderChange, 29, "Nothing is sold unless the show is live and sales are open")
-def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
-    """Holds are taken in state `live` without `sales_paused`; paying and cancelling work at all times."""
-    if step.entry.kind != "order.held":
+def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:
+    """Holds are taken in state `live` without `sales_paused`; paying and cancelling work at all times.
+
+    A lot that was bid for then ends at its time.
+    """
+    if step.entry.kind != "order.held" or body.order.line.lot is not None:
         return None
     if before.life.state != "live":
         return f"the show is {before.life.state}"
@@ -24,8 +27,11 @@ def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | 
 
 @rule_for(OrderChange, 31, "The price charged is the price in force")
 def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | None:
-    """Unit price, version and flash price of a hold are those in force at that entry (`pricing.py`)."""
-    if step.entry.kind != "order.held":
+    """Unit price, version and flash price of a hold are those in force at that entry (`pricing.py`).
+
+    A lot has a price of its own (40).
+    """
+    if step.entry.kind != "order.held" or body.order.line.lot is not None:
         return None
     line, due = body.order.line, before.products[body.order.sku].price_at(step.sale_ms)
     charged = (line.unit_price_minor, line.price_version, line.flash)
@@ -88,9 +94,12 @@ def stock_is_conserved(step: Step, body: OrderChange, before: Replay) -> str | N
 
 @rule_for(OrderChange, 35, "Nobody gets more than the product's cap")
 def cap_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
-    """held, paying and paid units of one pid stay within `per_viewer_max` whenever units are taken."""
+    """held, paying and paid units of one pid stay within `per_viewer_max` whenever units are taken.
+
+    What was won in an auction does not count.
+    """
     sku, cap = body.order.sku, before.products[body.order.sku].per_viewer_max
-    if cap is None or not before.takes_units(body):
+    if cap is None or body.order.line.lot is not None or not before.takes_units(body):
         return None
     units = before.bought[sku, step.audience_pid] + body.order.quantity
     return f"{units} units of {sku} for one viewer, {cap} at most" if units > cap else None

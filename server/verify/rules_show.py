@@ -15,7 +15,7 @@ LEGAL: Final = {
     ("live", "ended"),
     ("paused", "ended"),
 }
-_STAFF: Final = frozenset({"product.restocked", "member.set", "clock.offset", "epoch"})
+_STAFF: Final = frozenset({"product.restocked", "member.set", "clock.offset", "epoch", "lot.signal"})
 
 
 @rule(7, "Public entries are chained")
@@ -49,9 +49,11 @@ def begins_with_the_show(step: Step, before: Replay) -> str | None:
 
 @rule(11, "Everybody is told what is theirs")
 def audience_fits(step: Step, before: Replay) -> str | None:  # noqa: ARG001
-    """Orders are for their buyer alone, restocks and technical entries for staff, the rest for all."""
+    """Orders and the maxima of bids are for who made them, restocks and technical entries for staff.
+
+    The rest is for all."""
     entry = step.entry
-    if entry.kind in ORDER_KINDS:
+    if entry.kind in ORDER_KINDS or entry.kind == "lot.max":
         fits = entry.subject is not None
     elif entry.kind in _STAFF:
         fits = entry.is_staff

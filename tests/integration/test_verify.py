@@ -131,6 +131,27 @@ first_flash = nth("price.flash")
 third_at_flash = nth("order.held", 3)
 Find = Callable[[list[Record]], Record]
 
+
+def auctioned(story: list[Record]) -> Record:
+    """The order that a lot's end made."""
+    closed = next(record for record in story if record["kind"] == "lot.closed" and record["body"]["winner"])
+    following: int = closed["seq"]
+    return story[following]
+
+
+def lot_price(by: int) -> Callable[[Record], None]:
+    """Another price for what was won, that adds up."""
+
+    def change(record: Record) -> None:
+        placed = record["body"]["order"]
+        price = placed["total_minor"] + by
+        placed["lines"][0]["unit_price_minor"] = placed["unit_price_minor"] = price
+        placed["goods_minor"] = placed["total_minor"] = price
+        placed["commission_minor"] = (price * placed["commission_bps"] + 5_000) // 10_000
+
+    return change
+
+
 MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (7, nth("product.restocked"), head(prev_public=more(-1)), None),
     (8, unpinned, lambda record: _change(record, {"ts": 1, "at_ms": 1}), None),
@@ -168,6 +189,18 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (35, mug_updated, body(per_viewer_max=1), held),
     (36, first_flash, body(quantity=2, quantity_left=2), third_at_flash),
     (36, first_flash, body(per_viewer_max=1), nth("order.held", 2)),
+    (37, nth("lot.opened"), body(latest_sale_ms=more(2_000_000)), None),
+    (37, nth("lot.opened"), stock(left=more(1)), None),
+    (38, nth("lot.max", 1), body(max_minor=599), None),
+    (38, nth("lot.max", 1), body(max_minor=1_400), nth("lot.bid", 2)),
+    (38, nth("lot.bid", 1), body(next_minor=more(1)), None),
+    (38, nth("lot.bid", 1), body(leader=ANNA.pid), None),
+    (38, nth("lot.bid"), silenced, None),
+    (39, nth("lot.closed"), body(price_minor=more(-1)), None),
+    (39, nth("lot.closed"), body(winner=ANNA.pid), None),
+    (39, nth("lot.cancelled"), stock(held=more(1)), None),
+    (40, auctioned, lot_price(-100), None),
+    (40, auctioned, lambda record: _change(record["body"]["order"]["lines"][0], {"lot": "l_other"}), None),
 ]
 
 

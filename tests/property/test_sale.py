@@ -1,65 +1,16 @@
 """The scripts obey the model, whatever happens in whatever order; a script that does not is found."""
 
-import asyncio
-import hashlib
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from support.machines import Run, break_scripts, run_machine
 from support.sale_machine import SaleMachine
 
-from server.live.roles import role_table
-from server.store.scripts import Script, Scripts, load_scripts
 from server.store.store import Store
-
-Run = Callable[[Any], Any]
-
-
-@pytest.fixture
-def on_loop(store_url: str) -> Iterator[tuple[Run, Store]]:
-    """A loop of its own and a store on it: Hypothesis calls from outside any loop."""
-    with asyncio.Runner() as runner:
-
-        def run(awaitable: Any) -> Any:
-            async def wait() -> Any:
-                return await awaitable
-
-            return runner.run(wait())
-
-        async def opened() -> Store:
-            return await Store.open(store_url, role_table())
-
-        store = run(opened())
-        yield run, store
-        run(store.close())
-
-
-def run_machine(run: Run, store: Store, examples: int, *, shrink: bool = True) -> None:
-    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
-
-    class Machine(SaleMachine):
-        def __init__(self) -> None:
-            super().__init__(run, store)
-
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=40,
-            deadline=None,
-            phases=phases,
-            derandomize=not shrink,
-            database=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
 
 
 def test_the_scripts_obey_the_model(on_loop: tuple[Run, Store]) -> None:
-    run_machine(*on_loop, examples=int(os.environ.get("SALE_EXAMPLES", "60")))
+    run_machine(SaleMachine, *on_loop, examples=int(os.environ.get("SALE_EXAMPLES", "60")))
 
 
 MUTATIONS = {
@@ -89,16 +40,6 @@ MUTATIONS = {
 )
 def test_a_broken_script_is_found(name: str, on_loop: tuple[Run, Store]) -> None:
     run, store = on_loop
-    old, new = MUTATIONS[name]
-    scripts = load_scripts(role_table())
-    broken = {key: replace(script, old, new) for key, script in scripts.items()}
-    assert broken != scripts
-    store.scripts = Scripts(store.writes, broken)
+    break_scripts(store, *MUTATIONS[name])
     with pytest.raises(AssertionError):
-        run_machine(run, store, examples=400, shrink=False)
-
-
-def replace(script: Script, old: str, new: str) -> Script:
-    """The script with a piece of its text exchanged, under its own hash."""
-    source = script.source.replace(old.encode(), new.encode())
-    return Script(script.name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
+        run_machine(SaleMachine, run, store, examples=400, shrink=False)

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.sale import ANNA, BORIS, CREATOR, SHOW, Sale, person
+from support.sale import ANNA, BORIS, CREATOR, SHOW, Sale, person, settings
 from support.store import advance
 
+from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.catalog import FlashSpec, ProductSpec
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
 from server.live.shows import NewShow, Shows
@@ -48,6 +49,7 @@ class Story:
         await self.sell_at_a_flash_price()
         await self.pay_too_late()
         await self.stop_and_go_on()
+        await self.auction()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -105,6 +107,20 @@ class Story:
         sure(await self.shows.set_member(SHOW, CREATOR, DORA.pid, ["moderator"]))
         show = sure(await reader.head(self.store, SHOW))
         sure(await self.store.scripts.run("new_epoch", SHOW, "", "", show.epoch, "e_second", show.seq))
+
+    async def auction(self) -> None:
+        """One lot is won after four bids, one gets no bid, one is cancelled."""
+        auctions = Auctions(self.store, settings(), self.ledger.buyers)
+        spec = LotSpec(sku="mug", start_minor=500, duration_s=60, steps=[(0, 100), (2_000, 500)])
+        won, cancelled, _ = [
+            msgspec.json.decode(sure(await auctions.open(SHOW, CREATOR, spec)).json)["id"] for _ in range(3)
+        ]
+        bids = ((ANNA, 900), (BORIS, 1_500), (CLARA, 2_400), (BORIS, 3_000))
+        for key, (who, most) in enumerate(bids):
+            sure(await auctions.bid(SHOW, who, won, most, idempotency_key=f"bid-{key}"))
+        sure(await auctions.cancel(SHOW, CREATOR, cancelled, "chipped"))
+        await advance(self.store, SHOW, 60_000)
+        sure(await self.ledger.expire_due(SHOW))
 
     async def end(self) -> None:
         sure(await self.catalog.unpin(SHOW, CREATOR))

@@ -92,8 +92,8 @@ end
 -- Orders -------------------------------------------------------------------------------------------------------------
 
 -- An order's record is one string: a msgpack map of pid sku quantity unit_minor seen_minor total_minor flash ('' none)
--- state expires (sale-clock ms) extended attempt token (a print) paid_by refunds (JSON) static (JSON members that were
--- frozen at the hold) seq. nil when there is no such order.
+-- lot (where it was won in an auction) state expires (sale-clock ms) extended attempt token (a print) paid_by refunds
+-- (JSON) static (JSON members that were frozen at the hold) seq. nil when there is no such order.
 local function order(id)
   local record = redis.call('GET', base .. 'o:' .. id)
   if not record then return nil end
@@ -130,8 +130,10 @@ local function become(o, state, kind)
   return json
 end
 
--- Count units against the viewer's caps and the flash price's quota; negative gives them back.
+-- Count units against the viewer's caps and the flash price's quota; negative gives them back. What was won in an
+-- auction counts against none.
 local function count(o, units)
+  if o.lot then return end
   redis.call('HINCRBY', base .. 'bought:' .. o.sku, o.pid, units)
   if o.flash == '' then return end
   redis.call('HINCRBY', base .. 'flashbought:' .. o.flash, o.pid, units)
@@ -174,6 +176,7 @@ end
 -- Undo a hold: the units go back on the shelf.
 local function release(o, state)
   redis.call('ZREM', base .. 'holds', o.id)
+  if o.lot and state == 'expired' then redis.call('HINCRBY', base .. 'lotunpaid', o.pid, 1) end
   count(o, -o.quantity)
   shift(product(o.sku), o.quantity, -o.quantity, 0)
   become(o, state, state)

@@ -1,8 +1,10 @@
--- Write what time has brought about: due holds expire, flash windows that are over get their notice. No arguments; any
--- number of sweepers at once. Answers: expired, ended, more (1: call again), quiet (1: this show will never need a
+-- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots are closed. No
+-- arguments; any number of sweepers at once. Answers: expired, ended, more (1: call again), quiet (1: this show will never need a
 -- sweep again), attempts to ask the gateway about (order:n …), refunds to be made (order, n, amount_minor …).
+local LOTS_MAX = 32 -- each is three entries
 local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
 local skus = redis.call('ZRANGE', base .. 'flashes', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
+local lots = redis.call('ZRANGE', base .. 'lots', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, LOTS_MAX)
 local attempts = redis.call('ZRANGE', base .. 'paying', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)
 local refunds = {}
 for _, id in ipairs(redis.call('ZRANGE', base .. 'refunds', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)) do
@@ -14,6 +16,8 @@ end
 
 for _, id in ipairs(ids) do release(order(id), 'expired') end
 for _, sku in ipairs(skus) do end_flash(product(sku), 'window') end
-local quiet = show.state == 'ended' and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'paying',
-  base .. 'refunds') == 0
-return {'ok', #ids, #skus, (#ids == DUE_MAX or #skus == DUE_MAX) and 1 or 0, quiet and 1 or 0, attempts, refunds}
+for _, id in ipairs(lots) do close_lot(lot(id)) end
+local quiet = show.state == 'ended' and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots',
+  base .. 'paying', base .. 'refunds') == 0
+local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX
+return {'ok', #ids, #skus, more and 1 or 0, quiet and 1 or 0, attempts, refunds}

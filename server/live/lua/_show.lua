@@ -12,10 +12,3 @@ local function announce(reason)
   end
   return append('public', 'show.state', J(unpack(fields)))
 end
-
--- An entry that the audit lists. → seq
-local function append_audited(audience, kind, body_json)
-  local seq = append(audience, kind, body_json)
-  redis.call('ZADD', base .. 'audit', seq, string.format('%d', seq))
-  return seq
-end

@@ -1,11 +1,15 @@
--- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, then for every
--- product in order: its hash, the price in force and its version.
+-- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, the open lots (id and
+-- hash of each), then for every product in order: its hash, the price in force and its version.
 local flat = {}
 for name, value in pairs(show) do
   flat[#flat + 1] = name
   flat[#flat + 1] = value
 end
-local reply = {'ok', ts, sale_ms, flat}
+local lots = {}
+for _, id in ipairs(redis.call('ZRANGE', base .. 'lots', '(' .. string.format('%d', sale_ms), '+inf', 'BYSCORE')) do
+  lots[#lots + 1] = {id, redis.call('HGETALL', base .. 'l:' .. id)}
+end
+local reply = {'ok', ts, sale_ms, flat, lots}
 for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
   local fields = redis.call('HGETALL', base .. 'p:' .. sku)
   if #fields > 0 then

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from support.kiln import CREATOR
 from support.live_server import LiveServer, LiveViewer, live_server
-from support.sale import ANNA, BORIS, Sale
+from support.sale import ANNA, BORIS, Sale, decoded, settings
+from support.store import advance
 
+from server.commerce.auctions import Auctions, LotSpec, Opened
 from server.commerce.catalog import FlashSpec, FlashStarted
 from server.live.shows import Shows
 from server.live.updates import UPDATES
@@ -45,7 +47,7 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
     owner = Principal("creator", "p_" + "creator".ljust(22, "0"), "creator", None, "j", 2**40)
     async with server.viewer(SHOW, **holder(ANNA)) as viewer:
         await viewer.until("snapshot")
-        await sale.product("mug", stock=3, image_url="/m.jpg", disclosure="paid", per_viewer_max=2)
+        await sale.product("mug", stock=4, image_url="/m.jpg", disclosure="paid", per_viewer_max=2)
         await sale.catalog.pin(SHOW, owner, "mug")
         spec = FlashSpec(sku="mug", price_minor=500, duration_s=60, quantity=2)
         started = await sale.catalog.flash(SHOW, owner, spec)
@@ -56,6 +58,19 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
         await sale.held(BORIS, seen=500)
         await viewer.until("price.ended")
         await sale.catalog.unpin(SHOW, owner)
+        auctions = Auctions(store, settings(), sale.ledger.buyers)
+        spec = LotSpec(sku="mug", start_minor=500, duration_s=60)
+        for end in ("lot.cancelled", "lot.closed"):
+            opened = await auctions.open(SHOW, owner, spec)
+            assert isinstance(opened, Opened)
+            lot = decoded(opened.json)["id"]
+            await auctions.bid(SHOW, BORIS, lot, 900, idempotency_key=f"bid-{end}")
+            if end == "lot.cancelled":
+                await auctions.cancel(SHOW, owner, lot, "chipped")
+            else:
+                await advance(store, SHOW, 60_000)
+                await sale.ledger.expire_due(SHOW)
+            await viewer.until(end)
         await Shows(store).change(SHOW, owner, "pause")
         await viewer.say(type="chat", text="hello")
         await viewer.until("tick", lambda data: data["chat"])

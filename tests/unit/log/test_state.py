@@ -40,6 +40,7 @@ def snapshot(
         ts,
         sale_ms,
         flat({**SHOW, **(show or {})}),
+        [],
         flat({**PRODUCT, **(product or {})}),
         price,
         3,
@@ -71,7 +72,7 @@ def test_a_show_and_its_product() -> None:
 
 
 def test_a_show_without_products() -> None:
-    assert build([5500, 5000, flat(SHOW)]).products == ()
+    assert build([5500, 5000, flat(SHOW), []]).products == ()
 
 
 def test_a_flash_price_has_server_times_while_the_clock_runs() -> None:
@@ -116,3 +117,20 @@ def test_viewers_see_as_much_stock_as_the_product_shows(
         name: value for name, value in expected.items() if name not in ("sku", "sold_out")
     }
     assert mug.sold_out == expected["sold_out"]
+
+
+LOT: dict[str, object] = {
+    "sku": "a", "state": "open", "start_minor": 500, "steps": "[[0,100],[2000,500]]", "soft_close_ms": 10_000,
+    "ends": 65_000, "latest": 1_865_000, "bids": 2, "price_minor": 600, "leader": "p_anna", "next_minor": 700,
+    "hold_ms": 120_000, "order": "o_secret",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frozen_since_ms", "ends_at_ms", "remaining_ms"), [(0, 65_500, None), (5500, None, 60_000)]
+)
+def test_an_open_lot(frozen_since_ms: int, ends_at_ms: int | None, remaining_ms: int | None) -> None:
+    show = {**SHOW, "frozen_since_ms": frozen_since_ms}
+    [lot] = build([5500, 5000, flat(show), [[b"l_1", flat(LOT)]]]).lots
+    assert (lot.id, lot.steps, lot.price_minor, lot.leader) == ("l_1", ((0, 100), (2000, 500)), 600, "p_anna")
+    assert (lot.ends_sale_ms, lot.ends_at_ms, lot.remaining_ms) == (65_000, ends_at_ms, remaining_ms)

@@ -1,0 +1,4 @@
+-- A lot as everybody may see it; writes nothing. arg: 1 its id.
+local l = lot(arg(1))
+if not l then return refuse('unknown_lot') end
+return {'ok', lot_json(l)}
