@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import resource
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -20,6 +21,7 @@ from server.commerce.reconciler import Reconciler
 from server.commerce.sweeper import Sweeper
 from server.ids import new_id
 from server.live.door import Door
+from server.live.erasure import Erasure
 from server.live.hub import Hub
 from server.live.limits import Rates
 from server.live.moderation import Moderation
@@ -31,6 +33,7 @@ from server.live.tickets import Tickets
 from server.live.viewer_socket import viewer_socket_class
 from server.log.clock import ServerClock
 from server.log.follower import Follower
+from server.log.private_entries import TellingSink, read_entries
 from server.log.sealer import Sealer
 from server.media_client import MediaWorker
 from server.media_link import MediaLink
@@ -43,6 +46,7 @@ from server.routes.services import Services
 from server.seal_key import public_pem, seal_key
 from server.settings import Settings
 from server.store.pids import Pids
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.telemetry import start_task
 
@@ -84,13 +88,20 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         stack.push_async_callback(clock.close)
         limits = settings.limits
         rates = Rates(limits.chat_per_s, limits.chat_burst, limits.reactions_per_s, limits.reactions_burst)
-        hub = Hub(store, now_ms=clock.now_ms, worker=new_id("w"), rates=rates)
-        follower = Follower(store, hub)
+        texts = PrivateText(store, settings.auth.secret)
+        hub = Hub(
+            store,
+            now_ms=clock.now_ms,
+            worker=new_id("w"),
+            rates=rates,
+            read=functools.partial(read_entries, store, texts),
+        )
+        follower = Follower(store, TellingSink(hub, texts))
         await follower.start()
         stack.push_async_callback(follower.close)
         await hub.start(follower)
         stack.push_async_callback(hub.close)
-        services = _services(settings, store, clock, hub, key.public_key())
+        services = _services(settings, store, texts, clock, hub, key.public_key())
         await services.revocations.refresh()
         await services.shows.repair_directory()
         await stack.enter_async_context(_background(services, Sealer(store, key)))
@@ -124,12 +135,17 @@ def _sockets_that_fit() -> int:
     return sys.maxsize if files_max == resource.RLIM_INFINITY else max(files_max - FILES_RESERVED, 1)
 
 
-def _services(
-    settings: Settings, store: Store, clock: ServerClock, hub: Hub, public_key: Ed25519PublicKey
+def _services(  # noqa: PLR0917 - the parts that are made before
+    settings: Settings,
+    store: Store,
+    texts: PrivateText,
+    clock: ServerClock,
+    hub: Hub,
+    public_key: Ed25519PublicKey,
 ) -> Services:
     pids = Pids(store)
     shows = Shows(store, pids)
-    ledger = Ledger(store, settings)
+    ledger = Ledger(store, settings, texts)
     gateway = SandboxGateway(StoreRecords(store))
     workers = [MediaWorker(index, settings.media_socket(index)) for index in range(settings.workers.media)]
     media = MediaLink(workers, hub, shows, clock.exact_ms)
@@ -138,12 +154,18 @@ def _services(
         hub.on_revoked(jti)
         media.on_revoked(jti)
 
-    revocations = Revocations(store, on_revoked)
+    def on_erased(pid: str) -> None:
+        pids.forget(pid)
+        texts.forget(pid)
+        hub.on_erased(pid)
+        media.on_erased(pid)
+
+    revocations = Revocations(store, settings.auth.secret, on_revoked, on_erased)
     return Services(
         settings=settings,
         store=store,
         shows=shows,
-        moderation=Moderation(store, pids),
+        moderation=Moderation(store, texts, pids),
         catalog=Catalog(store),
         auctions=Auctions(store, settings, ledger.buyers),
         ledger=ledger,
@@ -153,8 +175,10 @@ def _services(
         tickets=Tickets(store, settings.auth.secret),
         media=media,
         revocations=revocations,
-        authenticator=Authenticator(settings.auth.secret, pids, revocations.is_revoked, clock.now_ms),
+        authenticator=Authenticator(settings.auth.secret, pids, revocations, clock.now_ms),
         pids=pids,
+        texts=texts,
+        erasure=Erasure(store, pids, revocations, clock.now_ms),
         gate=Gate(settings.limits),
         peers=Peers(settings.http.trusted_proxies),
         seal_key_pem=public_pem(public_key),
@@ -171,6 +195,7 @@ async def _background(services: Services, sealer: Sealer) -> AsyncGenerator[None
         "sweeper": sweeper.run,
         "sealer": sealer.run,
         "revocations": services.revocations.run,
+        "erasure": services.erasure.run,
         "media_link": services.media.run,
     }
     tasks = [asyncio.create_task(_keep(job, name), name=name) for name, job in jobs.items()]

@@ -76,6 +76,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "store_unavailable": ProblemKind(503, "The store does not answer"),
     "store_degraded": ProblemKind(503, "The store cannot promise durability now"),
     "media_unavailable": ProblemKind(503, "The video server does not answer"),
+    "not_ready": ProblemKind(503, "A part of the server does not answer"),
     "full": ProblemKind(503, "No room for another connection"),
     "draining": ProblemKind(503, "The server is about to restart"),
 }

@@ -152,6 +152,10 @@ class MediaLink:
         for show, pid in self._receivers.pop(jti, ()):
             self._start(self.end_subject(show, pid), "media_end_revoked")
 
+    def on_erased(self, pid: str) -> None:
+        """End all video of a person that has been erased."""
+        self._start(self._all("DELETE", f"/by-tag/{quote(pid, safe='')}"), "media_end_erased")
+
     # Following
 
     async def _follow(self, worker: MediaWorker) -> None:

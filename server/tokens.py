@@ -27,13 +27,14 @@ class TokenError(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says. ``exp`` is in seconds since 1970, as in the JWT."""
+    """What a valid token says. ``exp`` and ``issued_s`` are seconds since 1970; 0: it does not say when."""
 
     subject: str
     role: str
     show: str | None
     exp: int
     jti: str
+    issued_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def issue(
     if show is not None:
         claims["show"] = show
     start_s = int(time.time()) if now_ms is None else now_ms // 1000
+    claims["iat"] = start_s
     claims["exp"] = start_s + ttl_s
     claims["jti"] = secrets.token_urlsafe(12)
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
@@ -118,4 +120,5 @@ def _claims(raw: dict[str, Any]) -> Claims | None:
         or not 1 <= len(jti) <= 64
     ):
         return None
-    return Claims(subject, role, show, exp, jti)
+    issued_s = raw.get("iat")
+    return Claims(subject, role, show, exp, jti, issued_s if type(issued_s) is int else 0)

@@ -17,6 +17,7 @@ from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, Ref
 from server.ids import is_idempotency_key, is_sku, order_id
 from server.settings import Settings
 from server.store.outcome import Refused, StoreUnavailable
+from server.store.private_text import PrivateText
 from server.store.resp import Arg
 from server.store.store import Store
 from server.tokens import Principal
@@ -47,8 +48,9 @@ class Swept(msgspec.Struct, frozen=True):
 class Ledger:
     """See the module. One per process; it keeps no state of its own."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, texts: PrivateText | None = None) -> None:
         self._store = store
+        self._texts = texts or PrivateText(store, settings.auth.secret)
         self._secret = settings.auth.secret.encode()
         self._hold_ms = settings.hold.seconds * 1000
         self._extension_ms = settings.hold.extension_seconds * 1000
@@ -128,12 +130,19 @@ class Ledger:
     ) -> RefundDue | Refused:
         """Take a paid order back; its units return to the shelf or are written off.
 
+        The reason is encrypted with the buyer's key.
+
         Refusals: idempotency_key_required, forbidden, unknown_order, illegal_transition.
         """
         if refused := _bad_key(idempotency_key):
             return refused
         if len(reason) > REASON_MAX_CHARS:
             return Refused("bad_request", {"field": "reason"})
+        buyer = await self._store.read_scripts.run("order_pid", show, "", "", order)
+        if isinstance(buyer, Refused):
+            return buyer
+        pid = cast("bytes", buyer[1]).decode()
+        reason = await self._texts.encrypt(show, pid, "reason", reason, once=idempotency_key)
         asked = (order, "1" if restock else "0", reason, principal.subject)
         reply = await self._run("refund", show, principal, *asked, idempotency_key=idempotency_key)
         return reply if isinstance(reply, Refused) else RefundDue(OrderState(reply[1]), reply[2], reply[3])

@@ -107,7 +107,7 @@ class Door:
             return Denied(503, "the store does not answer")
         if self._hub.draining:
             return Denied(503, "about to restart")
-        if holder.token_jti and self._is_revoked(holder.token_jti):
+        if self._is_revoked(holder.token_jti) or self._is_revoked(holder.pid):
             return Denied(403, "token revoked")
         if standing is None:
             return Admitted(showing, holder, frozenset())

@@ -6,6 +6,7 @@ stop and `await hub.close()` at the end.
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import Final
@@ -16,8 +17,9 @@ from server.live.chat import Chat
 from server.live.commands import Commands, OnReport
 from server.live.limits import Rates
 from server.live.protocol import Measured
-from server.live.showing import CLOSE_AUTH, Showing
+from server.live.showing import CLOSE_AUTH, ReadLog, Showing
 from server.live.updates import Drain
+from server.log import reader
 from server.log.entries import Entry
 from server.log.follower import Follower
 from server.log.state import ShowSnapshot
@@ -37,7 +39,10 @@ def _no_report(_show: str, _pid: str, _report: Measured) -> None:
 
 
 class Hub:
-    """See the module. `now_ms` is server time; `worker` tells this process from the others of the fleet."""
+    """See the module. `now_ms` is server time; `worker` tells this process from the others of the fleet.
+
+    `read` reads a show's log as people are told it.
+    """
 
     def __init__(
         self,
@@ -47,8 +52,10 @@ class Hub:
         worker: str,
         on_report: OnReport = _no_report,
         rates: Rates | None = None,
+        read: ReadLog | None = None,
     ) -> None:
         self.draining = False
+        self._read = read or functools.partial(reader.entries, store)
         self._store = store
         self._now_ms = now_ms
         self._worker = worker
@@ -161,6 +168,11 @@ class Hub:
             for viewer in [viewer for viewer in showing.crowd.viewers if viewer.holder.token_jti == jti]:
                 viewer.close(CLOSE_AUTH, "token revoked")
 
+    def on_erased(self, pid: str) -> None:
+        """A person was erased: end their connections, and keep no frame that says something of them."""
+        for showing in self._shows.values():
+            showing.forget(pid)
+
     async def _open(self, show: str) -> Showing | None:
         assert self._follower is not None, "start() first"  # noqa: S101
         showing = Showing(
@@ -171,6 +183,7 @@ class Hub:
             worker=self._worker,
             now_ms=self._now_ms,
             rates=self._rates,
+            read=self._read,
         )
         self._shows[show] = showing  # before it is open: what the feed brings meanwhile is kept
         opened = False

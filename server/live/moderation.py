@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Meta
 
 from server.log.entries import decode
+from server.log.private_entries import told
 from server.log.reader import raw_rows
 from server.store.outcome import Refused
 from server.store.pids import Pids
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -134,8 +136,8 @@ class AuditEntry(msgspec.Struct, frozen=True):
 class Moderation:
     """See the module. One per process."""
 
-    def __init__(self, store: Store, pids: Pids | None = None) -> None:
-        self._store = store
+    def __init__(self, store: Store, texts: PrivateText, pids: Pids | None = None) -> None:
+        self._store, self._texts = store, texts
         self._pids = pids or Pids(store)
 
     async def apply(
@@ -143,9 +145,13 @@ class Moderation:
     ) -> Moderated | Refused:
         """Carry out `command`. Refusals: unknown_show, forbidden, banned, unknown_message,
         idempotency_conflict.
+
+        The reason is encrypted with the key of whom it is about; where it is about nobody, of who gives it.
         """
         given = msgspec.structs.asdict(command)
         subject = given.get("subject", "")
+        pid = await self._pids.resolve(subject) if subject else ""
+        about, reason = pid or principal.pid, given.get("reason", "")
         ids = given.get("message_ids") or ((given["message_id"],) if "message_id" in given else ())
         outcome = await self._store.scripts.run(
             "moderate",
@@ -153,24 +159,26 @@ class Moderation:
             principal.pid,
             principal.role_on(show),
             cast("str", type(command).__struct_config__.tag),
-            await self._pids.resolve(subject) if subject else "",
+            pid,
             given.get("seconds", ""),
             given.get("mode", ""),
-            given.get("reason", ""),
+            await self._texts.encrypt(show, about, "reason", reason, once=idempotency_key),
             " ".join(ids),
             idempotency_key=idempotency_key,
         )
         return outcome if isinstance(outcome, Refused) else Moderated(cast("int", outcome[1]))
 
     async def audit(self, show: str, since: int = 0) -> list[AuditEntry]:
-        """What staff did after seq `since`, oldest first, at most AUDIT_MAX."""
+        """What staff did after seq `since`, oldest first, at most AUDIT_MAX. Erased reasons say so."""
         base = f"ls:{{{show}}}:"
         reads = self._store.reads
         seqs = await reads.call(
             "ZRANGE", base + "audit", f"({since}", "+inf", "BYSCORE", "LIMIT", 0, AUDIT_MAX
         )
         calls = [reads.call("XRANGE", base + "log", seq, seq) for seq in cast("list[bytes]", seqs)]
-        entries = [decode(raw) for rows in await asyncio.gather(*calls) for raw in raw_rows(rows)]
+        raws = [raw for rows in await asyncio.gather(*calls) for raw in raw_rows(rows)]
+        await self._texts.load({pid for raw in raws for pid in self._texts.missing(raw)})
+        entries = [told(self._texts, show, decode(raw)) for raw in raws]
         return [
             AuditEntry(
                 seq=entry.seq,

@@ -52,6 +52,7 @@ class Action(StrEnum):
     REFUND = "refund"
     EXPORT = "export"
     REVOKE_TOKEN = "revoke_token"  # noqa: S105 - the name of an action
+    ERASE_SUBJECT = "erase_subject"
 
 
 GRANTABLE = frozenset(role for role in Role if not role.startswith("guest:"))
@@ -85,6 +86,7 @@ ACTIONS: dict[Action, frozenset[Role]] = {
     Action.REFUND: frozenset({Role.CREATOR, Role.SELLER, Role.ADMIN}),
     Action.EXPORT: frozenset({Role.CREATOR, Role.AUDITOR, Role.ADMIN}),
     Action.REVOKE_TOKEN: frozenset({Role.ADMIN}),
+    Action.ERASE_SUBJECT: frozenset({Role.ADMIN}),
 }
 
 

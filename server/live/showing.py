@@ -5,7 +5,7 @@ Opened when the first viewer comes, closed by the hub a while after the last has
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from server.live.admission import Admission
@@ -37,6 +37,9 @@ COUNT_REPEAT_MS: Final = 1_000  # a count that did not change is repeated, or it
 CLOSE_AUTH: Final = 4001
 CLOSE_SLOW: Final = 4008
 
+ReadLog = Callable[[str, int, int], Awaitable[list[Entry]]]
+"""(show, after this seq, at most so many) → entries, oldest first."""
+
 STUCK = counter("ws_stuck", "Viewers dropped because they read nothing for a while")
 BEHIND = counter("ws_fell_behind", "Times that a viewer read too slowly and was taken off the writers")
 BAD_FRAMES = counter("ws_bad_frames", "Text frames that were no command", ["code"])
@@ -57,12 +60,14 @@ class Showing:
         worker: str,
         now_ms: Callable[[], int],
         rates: Rates,
+        read: ReadLog,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.crowd = Crowd(show, Lanes(self._loop.call_soon), now_ms)
         self.idle_since: float | None = time.monotonic()
         self._show = show
         self._store = store
+        self._read = read
         self._follower = follower
         self._commands = commands
         self._worker = worker
@@ -70,7 +75,7 @@ class Showing:
         self._admission = Admission(
             self.crowd,
             read_snapshot=lambda: reader.snapshot(store, show),
-            read_entries=lambda after_seq: reader.entries(store, show, after_seq),
+            read_entries=lambda after_seq: read(show, after_seq, reader.ENTRIES_MAX),
             now_ms=now_ms,
             rates=rates,
         )
@@ -87,7 +92,7 @@ class Showing:
         if snapshot is None:
             return False
         after_seq = max(0, snapshot.seq - CATCH_UP_ENTRIES_MAX // 2)
-        older = await reader.entries(self._store, self._show, after_seq, CATCH_UP_ENTRIES_MAX // 2)
+        older = await self._read(self._show, after_seq, CATCH_UP_ENTRIES_MAX // 2)
         older = [entry for entry in older if entry.seq <= snapshot.seq]
         if older:
             self.crowd.start(snapshot.epoch, older[0].seq - 1, older[0].prev_public)
@@ -191,6 +196,13 @@ class Showing:
         self._early.clear()
         if self._opened:
             self._start_at(snapshot)
+
+    def forget(self, pid: str) -> None:
+        """Close a person's connections. Kept frames may tell of them: returning viewers get none of those."""
+        for viewer in self.crowd.of_pid(pid):
+            viewer.close(CLOSE_AUTH, "erased")
+        history = self.crowd.history
+        history.start(history.head, history.public_head)
 
     def _lost_the_thread(self) -> None:
         """The entries do not fit, or the urgent lane is hopelessly behind: everybody needs a snapshot."""

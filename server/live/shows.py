@@ -34,6 +34,7 @@ TRANSITIONS: Final[dict[Change, tuple[tuple[str, ...], str]]] = {
 MEMBER_ROLES: Final = frozenset(role.value for role in GRANTABLE - {Role.ADMIN})
 MEMBERS_MAX: Final = 1000
 HOME_TTL_MS: Final = 3000
+MADE_TTL_S: Final = 86_400  # as long as every repeat of a POST is known
 DIRECTORY_MAX: Final = 200
 _SCAN_COUNT: Final = 1000
 _SUMMARY_FIELDS: Final[tuple[str, ...]] = (
@@ -104,6 +105,10 @@ class Shows:
     ) -> Created | Refused:
         """Make a show whose owner is `principal`. Refusals: forbidden, show_exists, idempotency_conflict."""
         show = new.id or _show_id(principal.pid, idempotency_key)
+        claim = f"ls:made:{principal.pid}:{idempotency_key}" if idempotency_key else ""
+        made = await self._claim(claim, show) if claim else show
+        if made not in ("", show):
+            return Refused("idempotency_conflict")
         request = msgspec.json.encode(new)
         offset_ms = cast("bytes | None", await self._store.reads.call("GET", CLOCK_KEY)) or 0
         outcome = await self._store.scripts.run(
@@ -123,10 +128,20 @@ class Shows:
             idempotency_key=idempotency_key,
         )
         if isinstance(outcome, Refused):
+            if not made:  # the key has made nothing
+                await self._store.writes.call("DEL", claim)
             return outcome
         created_ms = cast("int", outcome[2])
         await self._store.writes.call("ZADD", DIRECTORY_KEY, created_ms, show)
         return Created(show)
+
+    async def _claim(self, claim: str, show: str) -> str:
+        """What this idempotency key made or is about to make; '' when that is `show`, from now on.
+
+        A show's own slot knows the repeats of its own creation alone, not a key that made another show.
+        """
+        made = await self._store.writes.call("SET", claim, show, "NX", "GET", "EX", MADE_TTL_S)
+        return cast("bytes", made).decode() if made else ""
 
     async def change(
         self, show: str, principal: Principal, change: Change, *, idempotency_key: str = ""

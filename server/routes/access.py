@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 from server.errors import Problem
-from server.ids import is_pid
 from server.live.limits import KeyedBuckets
 from server.routes.headers import is_loopback
 from server.settings import Limits
@@ -22,8 +21,28 @@ Kind = Literal["requests", "orders", "guests", "tickets", "video"]
 class Pids(Protocol):
     """Maps a subject to its pid."""
 
+    async def find(self, subject: str) -> str | None:
+        """Return the subject's pid, or None when it has none yet."""
+        ...
+
     async def resolve(self, subject: str) -> str:
         """Return the subject's pid, made on first sight."""
+        ...
+
+
+class Ended(Protocol):
+    """Knows which tokens are over before their time."""
+
+    def is_revoked(self, jti_or_pid: str) -> bool:
+        """Tell whether this token was taken back, or this pid erased."""
+        ...
+
+    def is_erased(self, subject: str, issued_s: int) -> bool:
+        """Tell whether tokens of this subject issued then are over."""
+        ...
+
+    async def refresh(self) -> None:
+        """Learn what other workers have ended."""
         ...
 
 
@@ -33,12 +52,11 @@ class Authenticator:
     What was verified once is remembered by the header.
     """
 
-    def __init__(
-        self, secret: str, pids: Pids, is_revoked: Callable[[str], bool], now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, secret: str, pids: Pids, ended: Ended, now_ms: Callable[[], int]) -> None:
         self._secret = secret
         self._pids = pids
-        self._is_revoked = is_revoked
+        self._ended = ended
+        self._is_revoked = ended.is_revoked
         self._now_ms = now_ms
         self._known: dict[str, Principal] = {}
 
@@ -48,7 +66,9 @@ class Authenticator:
         No await, for the purchase path.
         """
         principal = self._known.get(authorization)
-        if principal is None or self._now_ms() >= principal.exp * 1000 or self._is_revoked(principal.jti):
+        if principal is None or self._now_ms() >= principal.exp * 1000:
+            return None
+        if self._is_revoked(principal.jti) or self._is_revoked(principal.pid):
             return None
         return principal
 
@@ -65,9 +85,14 @@ class Authenticator:
         claims = read(self._secret, token.strip(), self._now_ms())
         if isinstance(claims, TokenError):
             raise Problem(claims.value)
-        if self._is_revoked(claims.jti):
+        pid = await self._pids.find(claims.subject)
+        if pid is None:  # nobody may come back by a token that another worker has just ended
+            await self._ended.refresh()
+        if self._is_revoked(claims.jti) or self._is_revoked(pid or ""):
             raise Problem("invalid_token", "the token was revoked")
-        pid = claims.subject if is_pid(claims.subject) else await self._pids.resolve(claims.subject)
+        if self._ended.is_erased(claims.subject, claims.issued_s):
+            raise Problem("invalid_token", "its subject was erased")
+        pid = pid or await self._pids.resolve(claims.subject)
         principal = Principal(claims.subject, pid, claims.role, claims.show, claims.jti, claims.exp)
         if len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from server.errors import Problem
 from server.media_client import MediaUnavailable, MediaWorker
 from server.routes.services import Services
 from server.store.outcome import StoreError
@@ -35,7 +36,8 @@ class Health:
         store, media = await asyncio.gather(self._store_ready(), self._services.media.ready())
         missing = [name for name, is_ready in (("store", store), ("media", media)) if not is_ready]
         if missing:
-            return JSONResponse({"status": "not ready", "missing": missing}, 503, {"Retry-After": "1"})
+            detail = f"not ready: {', '.join(missing)}"
+            raise Problem("not_ready", detail, {"missing": missing}, retry_after_s=1)
         return JSONResponse({"status": "ready"})
 
     async def _store_ready(self) -> bool:

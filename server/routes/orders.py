@@ -2,7 +2,7 @@
 path.
 """
 
-from typing import Annotated, Final, assert_never
+from typing import Annotated, Any, Final, assert_never
 
 import msgspec
 
@@ -49,7 +49,7 @@ class OrderList(msgspec.Struct, frozen=True):
 @endpoints.get(ORDER, answers={200: OrderView}, problems=("unknown_show", "unknown_order"))
 async def get_order(call: Call[None]) -> Answer:
     """Read an order (its buyer, the seller, an admin)."""
-    return _order(await call.services.ledger.order(call.show, call.principal, call.path["order"]))
+    return await _order(call, await call.services.ledger.order(call.show, call.principal, call.path["order"]))
 
 
 @endpoints.get(
@@ -69,8 +69,11 @@ async def prove_order(call: Call[None]) -> Answer:
 @endpoints.get("/api/v1/me/orders", answers={200: OrderList})
 async def my_orders(call: Call[None]) -> Answer:
     """List the caller's own orders."""
-    orders = await call.services.ledger.orders_of(call.principal)
-    return Answer(200, {"orders": [msgspec.Raw(order.json) for order in orders]})
+    told = [
+        await call.services.texts.tell_order(order.json)
+        for order in await call.services.ledger.orders_of(call.principal)
+    ]
+    return Answer(200, {"orders": [msgspec.Raw(json) for json in told]})
 
 
 @endpoints.command(
@@ -111,8 +114,8 @@ async def pay(call: Call[Payment]) -> Answer:
 async def cancel(call: Call[Nothing]) -> Answer:
     """Let a hold go."""
     ledger = call.services.ledger
-    return _order(
-        await ledger.cancel(call.show, call.principal, call.path["order"], idempotency_key=call.key)
+    return await _order(
+        call, await ledger.cancel(call.show, call.principal, call.path["order"], idempotency_key=call.key)
     )
 
 
@@ -126,7 +129,8 @@ async def cancel(call: Call[Nothing]) -> Answer:
 )
 async def refund(call: Call[RefundCommand]) -> Answer:
     """Take a paid order back and return the money."""
-    return _order(
+    return await _order(
+        call,
         await call.services.checkout.refund(
             call.show,
             call.principal,
@@ -134,14 +138,14 @@ async def refund(call: Call[RefundCommand]) -> Answer:
             restock=call.body.restock,
             reason=call.body.reason,
             idempotency_key=call.key,
-        )
+        ),
     )
 
 
-def _order(outcome: OrderState | Refused) -> Answer:
+async def _order(call: Call[Any], outcome: OrderState | Refused) -> Answer:
     if isinstance(outcome, Refused):
         raise problem_of(outcome)
-    return Answer(200, msgspec.Raw(outcome.json))
+    return Answer(200, msgspec.Raw(await call.services.texts.tell_order(outcome.json)))
 
 
 def _with(order: OrderState, members: dict[str, str]) -> dict[str, object]:

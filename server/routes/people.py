@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from server import tokens
 from server.errors import Problem
-from server.ids import new_pid
+from server.ids import is_pid, is_subject, new_pid
 from server.live.roles import Action, permits
 from server.live.tickets import Issued
 from server.routes.access import ANONYMOUS
@@ -79,6 +79,28 @@ async def issue_ticket(call: Call[Nothing]) -> Answer:
         origin=call.request.headers.get("origin"),
     )
     return Answer(201, issued)
+
+
+@endpoints.command(
+    "DELETE",
+    "/api/v1/subjects/{subject}",
+    body=Nothing,
+    answers={204: None},
+    problems=("forbidden",),
+)
+async def erase_subject(call: Call[Nothing]) -> Answer:
+    """Erase a person: whose pid it was, what was written about it, and its tokens (an admin any, everybody
+    itself).
+    """
+    principal, subject = call.principal, call.path["subject"]
+    if not is_subject(subject):
+        raise Problem("bad_request", "subject: 1-255 characters", {"field": "subject"})
+    is_admin = principal.show is None and permits(Action.ERASE_SUBJECT, [principal.role])
+    if not is_admin and subject != principal.subject:
+        raise Problem("forbidden")
+    erasure = call.services.erasure
+    await (erasure.erase_pid(subject) if is_admin and is_pid(subject) else erasure.erase(subject))
+    return Answer(204)
 
 
 @endpoints.command(

@@ -60,7 +60,7 @@ class Purchases:
     """Takes purchases. One per worker."""
 
     def __init__(self, services: Services) -> None:
-        self._ledger, self._gate = services.ledger, services.gate
+        self._ledger, self._gate, self._texts = services.ledger, services.gate, services.texts
         self._authenticator, self._peers = services.authenticator, services.peers
         self._decoder = msgspec.json.Decoder(OrderCommand)
         self._counts = {status: ANSWERS.labels(status=str(status)) for status in (200, 201, 409)}
@@ -93,7 +93,9 @@ class Purchases:
         )
         if isinstance(placed, Refused):
             return self.refuse(problem_of(placed))
-        return self._reply(201 if placed.is_new else 200, _JSON, placed.order.json)
+        if placed.is_new:
+            return self._reply(201, _JSON, placed.order.json)
+        return self._reply(200, _JSON, await self._texts.tell_order(placed.order.json))
 
     async def take(self, show: str, given: Given, client: tuple[str, int] | None, raw: bytes) -> Reply:
         """Do both, and answer every failure."""

@@ -11,6 +11,7 @@ from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
 from server.commerce.reconciler import Reconciler
 from server.errors import Problem
+from server.live.erasure import Erasure
 from server.live.hub import Hub
 from server.live.moderation import Moderation
 from server.live.revocations import Revocations
@@ -25,6 +26,7 @@ from server.routes.access import Authenticator, Gate
 from server.routes.headers import Peers
 from server.settings import Settings
 from server.store.pids import Pids
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -48,6 +50,8 @@ class Services:
     revocations: Revocations
     authenticator: Authenticator
     pids: Pids
+    texts: PrivateText
+    erasure: Erasure
     gate: Gate
     peers: Peers
     seal_key_pem: bytes

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from support.sale import SECRET
 from support.store import embedded, opened, patiently, set_show, show_hash
 
 from server.live.moderation import Moderation, SlowMode
@@ -19,6 +20,7 @@ from server.log.entries import Entry, check_chain
 from server.log.follower import Follower
 from server.log.state import ShowSnapshot
 from server.store.outcome import StoreError
+from server.store.private_text import PrivateText
 from server.store.resp import Reply
 from server.store.store import Store
 from server.tokens import Principal
@@ -61,7 +63,7 @@ async def make_show(store: Store, show: str = "s1") -> None:
 
 async def write(store: Store, count: int = 1, show: str = "s1") -> None:
     """Append `count` public entries."""
-    moderation = Moderation(store)
+    moderation = Moderation(store, PrivateText(store, SECRET))
     for _ in range(count):
         await moderation.apply(show, CREATOR, SlowMode(5))
 

@@ -256,8 +256,8 @@ async def test_guests_buy_where_the_show_lets_them(
 
 async def test_health_names_what_is_missing(web: Web) -> None:
     assert (await web.client.get("/healthz")).status_code == 200
-    answer = await web.client.get("/readyz")
-    assert (answer.status_code, answer.json()["missing"]) == (503, ["media"])
+    answer = await refused(503, "not_ready", web.client.get("/readyz"))
+    assert (answer["missing"], answer["detail"]) == (["media"], "not ready: media")
     text = (await web.client.get("/metrics")).text
     assert 'vendue_http_answers_total{method="POST",status="201",worker="web-0"}' in text
 

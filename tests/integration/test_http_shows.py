@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 from support.web import SHOW, Web, expect, refused
 
 
@@ -31,6 +32,7 @@ async def test_creating_shows(web: Web) -> None:
     before = await web.digest()
     taken = {**body, "id": SHOW}
     await refused(409, "show_exists", web.call("POST", "/api/v1/shows", taken, token=web.creator))
+
     for wrong in ({"currency": "usd"}, {"title": ""}, {"id": "a b"}, {"guests": "all"}, {"starts_at_ms": -1}):
         await refused(
             400, "bad_request", web.call("POST", "/api/v1/shows", {**body, **wrong}, token=web.creator)
@@ -40,6 +42,20 @@ async def test_creating_shows(web: Web) -> None:
     assert {show["id"] for show in listed} == {SHOW, made["id"]}
     scoped = web.bearer("creator", "creator", show="mine")
     await refused(403, "forbidden", web.call("POST", "/api/v1/shows", {**body, "id": "yours"}, token=scoped))
+
+
+async def test_a_key_makes_one_show_only(web: Web) -> None:
+    async def make(key: str, **body: object) -> httpx.Response:
+        body = {"title": "Three", "currency": "USD", **body}
+        return await web.call("POST", "/api/v1/shows", body, token=web.creator, key=key)
+
+    await expect(201, make("k", id="three"))
+    await expect(201, make("k", id="three"))
+    await refused(422, "idempotency_conflict", make("k", id="four"))
+    await refused(422, "idempotency_conflict", make("k"))
+    await refused(404, "unknown_show", web.client.get("/api/v1/shows/four"))
+    await refused(409, "show_exists", make("k2", id="three"))
+    await expect(201, make("k2", id="four"))  # the refused key had made nothing
 
 
 async def test_products_and_stock(web: Web) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.sale import SECRET
 from support.store import bodies, digest, show_hash
 
 from server.live.moderation import (
@@ -26,6 +27,7 @@ from server.live.shows import NewShow, Shows
 from server.log import reader
 from server.store.outcome import Refused
 from server.store.pids import Pids
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -58,7 +60,7 @@ async def moderation(store: Store) -> Moderation:
     await shows.create(who(CREATOR, "creator"), NewShow(title="T", currency="EUR", id="s1"))
     await shows.change("s1", who(CREATOR, "creator"), "start")
     await store.writes.call("XADD", "ls:{s1}:chat", "1-0", "m", "{}")
-    return Moderation(store)
+    return Moderation(store, PrivateText(store, SECRET))
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda c: type(c).__name__)
@@ -76,7 +78,11 @@ async def test_every_action_is_logged_with_who_and_why(
     assert entry.reason == given.get("reason")
     logged = (await reader.entries(store, "s1", 2))[0]
     assert (logged.kind, logged.audience) == ("moderation", "public")
-    assert {name: logged.body[name] for name in given} == given
+    texts = PrivateText(store, SECRET)
+    await texts.load(texts.missing(logged.raw))
+    told = texts.tell("s1", logged.body)
+    assert {name: told[name] for name in given} == given
+    assert given.get("reason", "never").encode() not in logged.raw
     assert await moderation.audit("s1", since=3) == []
 
 
@@ -93,9 +99,9 @@ async def test_pausing_sales_freezes_and_resuming_thaws(store: Store, moderation
     await moderation.apply("s1", STAFF, PauseSales("wrong price"))
     await moderation.apply("s1", STAFF, PauseSales("still wrong"))  # nothing to change: no second show.state
     paused = await bodies(store, "s1", "show.state")
-    assert [(b["sales_paused"], b["frozen"], b.get("reason")) for b in paused[1:]] == [
-        (True, True, "wrong price")
-    ]
+    reasons = [entry.detail["reason"] for entry in await moderation.audit("s1")]
+    assert [(b["sales_paused"], b["frozen"]) for b in paused[1:]] == [(True, True)]
+    assert reasons == ["wrong price", "still wrong"]
     await moderation.apply("s1", STAFF, ResumeSales("fixed"))
     last = (await bodies(store, "s1", "show.state"))[-1]
     assert (last["sales_paused"], last["frozen"], last["frozen_since_ms"]) == (False, False, None)

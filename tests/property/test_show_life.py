@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.sale import SECRET
 from support.store import advance, digest
 
 from server.live.moderation import (
@@ -28,6 +29,7 @@ from server.log import reader
 from server.log.entries import Entry, check_chain
 from server.log.state import SaleClock, ShowSnapshot, is_frozen
 from server.store.outcome import Refused
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -102,7 +104,9 @@ async def take(store: Store, show: str, model: Model, step: Step) -> None:
             assert await shows.change(show, step, "pause") == Refused("forbidden")
             assert await digest(store, show) == before
         case _:
-            assert isinstance(await Moderation(store).apply(show, CREATOR, step), Moderated)
+            assert isinstance(
+                await Moderation(store, PrivateText(store, SECRET)).apply(show, CREATOR, step), Moderated
+            )
     model.do(step)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.sale import ANNA, BORIS, CREATOR, SHOW, Sale, person, settings
+from support.sale import ANNA, BORIS, CREATOR, SECRET, SHOW, Sale, person, settings
 from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec
@@ -17,6 +17,7 @@ from server.log.entries import decode
 from server.log.seals import Seal
 from server.store.outcome import Refused
 from server.store.pids import Pids
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -39,7 +40,7 @@ class Story:
 
     def __init__(self, store: Store) -> None:
         self.store, self.sale, self.shows = store, Sale(store), Shows(store)
-        self.moderation = Moderation(store, Pids(store))
+        self.moderation = Moderation(store, PrivateText(store, SECRET), Pids(store))
         self.ledger, self.catalog = self.sale.ledger, self.sale.catalog
 
     async def tell(self) -> list[Record]:
