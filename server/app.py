@@ -167,7 +167,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         shows=shows,
         moderation=Moderation(store, texts, pids),
         catalog=Catalog(store),
-        auctions=Auctions(store, settings, ledger.buyers),
+        auctions=Auctions(store, settings, ledger.buyers, texts),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),
         reconciler=Reconciler(ledger, gateway),

@@ -14,6 +14,7 @@ from server.commerce.money import PriceMinor
 from server.ids import is_idempotency_key, new_id, order_id
 from server.settings import Settings
 from server.store.outcome import Refused
+from server.store.private_text import PrivateText
 from server.store.resp import Arg
 from server.store.store import Store
 from server.tokens import Principal
@@ -69,8 +70,11 @@ class Found(msgspec.Struct, frozen=True):
 class Auctions:
     """See the module. All methods raise StoreError when the store does not do its part."""
 
-    def __init__(self, store: Store, settings: Settings, buyers: BuyerIndex) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, buyers: BuyerIndex, texts: PrivateText | None = None
+    ) -> None:
         self._store, self._buyers = store, buyers
+        self._texts = texts or PrivateText(store, settings.auth.secret)
         self._secret = settings.auth.secret.encode()
         self._hold_ms = settings.hold.seconds * 1000
 
@@ -129,7 +133,11 @@ class Auctions:
     async def cancel(
         self, show: str, principal: Principal, lot: str, reason: str, *, idempotency_key: str = ""
     ) -> Found | Refused:
-        """Take an open lot back; everybody is told why. Refusals: forbidden, unknown_lot, lot_closed."""
+        """Take an open lot back; everybody is told why. Refusals: forbidden, unknown_lot, lot_closed.
+
+        The reason is encrypted with the key of who gives it.
+        """
+        reason = await self._texts.encrypt(show, principal.pid, "reason", reason, once=idempotency_key)
         asked = (lot, reason)
         reply = await self._run("lot_cancel", show, principal, asked, idempotency_key=idempotency_key)
         return reply if isinstance(reply, Refused) else Found(reply[1])
