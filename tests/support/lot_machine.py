@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.sale import CREATOR, SHOW, decoded, settings
+from support.sale import CREATOR, SECRET, SHOW, decoded, settings
 from support.sale_pair import PEOPLE, SalePair
 
 from server.commerce.auctions import Auctions, Counted, Found, LotSpec, Opened
@@ -15,6 +15,7 @@ from server.live.moderation import Ban, Moderation, Unban
 from server.log import reader
 from server.store.outcome import Refused
 from server.store.pids import Pids
+from server.store.private_text import PrivateText
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -32,7 +33,7 @@ class LotMachine(SalePair, RuleBasedStateMachine):
         RuleBasedStateMachine.__init__(self)
         SalePair.__init__(self, run, store)
         self.auctions = Auctions(store, settings(), self.sale.ledger.buyers)
-        self.moderation = Moderation(store, Pids(store))
+        self.moderation = Moderation(store, PrivateText(store, SECRET), Pids(store))
         self.lots: dict[str, Lot] = {}
         self.won: dict[str, tuple[str, int] | None] = {}
         """Lots that are over: who has them, and at which price."""
