@@ -34,6 +34,9 @@ function flashView(show, { flash }, presentMs, serverMs) {
   return { ...view, phase: "running", remaining_ms: ends - now, fraction: (ends - now) / Math.max(1, ends - starts) };
 }
 
+/** Time left of a lot, on the sale clock; 0 when it is over. */
+export const lotLeft = (show, lot, serverMs) => (lot.state === "open" ? Math.max(0, lot.ends_sale_ms - saleMs(show, serverMs)) : 0);
+
 /** Time left of a hold, on the sale clock; 0 when it is over. */
 export function holdLeft(show, order, serverMs) {
   const ends = deadline(show, order.expires_sale_ms, order.expires_at_ms);

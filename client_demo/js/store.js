@@ -6,6 +6,8 @@
 
 export const CHAT_KEPT = 200;
 const PINS_KEPT = 8;
+/** Lots that are over stay so many, to say how they ended. */
+const LOTS_OVER_KEPT = 4;
 /** Ticks in a row that know of an entry that never came. */
 const BEHIND_MAX = 3;
 const SHOW = {
@@ -26,6 +28,7 @@ export function fromSnapshot(data, before = null) {
     pins: data.pin ? [{ sku: data.pin, at_ms: 0 }] : [],
     skus: Object.keys(products),
     products,
+    lots: Object.fromEntries((data.lots ?? []).map((lot) => [lot.id, lot])),
     orders: withOrders(before?.orders ?? {}, data.orders ?? []),
     chat: (data.chat ?? before?.chat ?? []).slice(-CHAT_KEPT),
     viewers: data.viewers ?? before?.viewers ?? null,
@@ -79,6 +82,10 @@ const CHANGES = {
     const old = state.products[sku];
     return old ? withProduct(state, { ...old, flash: old.flash?.id === id ? null : old.flash, list_price_minor: price_minor, price_version }) : state;
   },
+  "lot.opened": (state, { data }) => withLot(state, data),
+  "lot.bid": (state, { data }) => withLot(state, data),
+  "lot.closed": (state, { data }) => overLot(state, data.id, { state: "closed", leader: data.winner, price_minor: data.price_minor }),
+  "lot.cancelled": (state, { data }) => overLot(state, data.id, { state: "cancelled", reason: data.reason }),
   stock: (state, { data, as_of = 0 }) => {
     const old = state.products[data.sku];
     return !old || as_of < old.as_of ? state : withProduct(state, { ...old, ...data, as_of });
@@ -96,6 +103,14 @@ const CHANGES = {
 function withProduct(state, product) {
   const skus = state.products[product.sku] ? state.skus : [...state.skus, product.sku];
   return { ...state, skus, products: { ...state.products, [product.sku]: product } };
+}
+
+const withLot = (state, lot) => ({ ...state, lots: { ...state.lots, [lot.id]: lot } });
+
+function overLot(state, id, end) {
+  const lots = Object.values(state.lots).map((lot) => (lot.id === id ? { ...lot, ...end } : lot));
+  const gone = lots.filter((lot) => lot.state !== "open").slice(0, -LOTS_OVER_KEPT);
+  return { ...state, lots: Object.fromEntries(lots.filter((lot) => !gone.includes(lot)).map((lot) => [lot.id, lot])) };
 }
 
 /** Orders with news taken in, in whatever order they come. */

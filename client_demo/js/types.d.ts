@@ -41,6 +41,22 @@ export interface Product {
   as_of: number;
 }
 
+export interface Lot {
+  id: string;
+  sku: string;
+  state: "open" | "closed" | "cancelled";
+  start_minor: number;
+  /** The one who leads, or has won (a pid). */
+  leader: string | null;
+  price_minor: number | null;
+  next_minor: number;
+  bids: number;
+  ends_sale_ms: number;
+  latest_sale_ms: number;
+  soft_close_ms: number;
+  reason?: string;
+}
+
 export interface Order {
   id: string;
   show: string;
@@ -98,6 +114,7 @@ export interface State {
   pins: { sku: string | null; at_ms: number }[];
   skus: string[];
   products: Record<string, Product>;
+  lots: Record<string, Lot>;
   orders: Record<string, Order>;
   chat: Line[];
   viewers: number | null;

@@ -1,13 +1,12 @@
 """A whole show as people see it: headless Chromium, the real server, a camera and the synthetic creator."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, expect
 from support.browser import DESKTOP, PHONE, SOON_S, frames_pass, inbound_video
 from support.demo import Demo
+from support.people import person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -15,18 +14,6 @@ WATCH_S = 4.0
 WINDOWS = 3
 FRAMES_IN_WATCH = 80
 SOON_MS = SOON_S * 1000
-
-
-@asynccontextmanager
-async def person(browser: Browser, url: str, viewport: ViewportSize) -> AsyncGenerator[Page]:
-    """Somebody with a browser profile, and so an identity, of their own."""
-    context = await browser.new_context(viewport=viewport, permissions=["camera", "microphone"])
-    page = await context.new_page()
-    try:
-        await page.goto(url)
-        yield page
-    finally:
-        await context.close()
 
 
 async def watch_for_a_while(*pages: Page) -> None:

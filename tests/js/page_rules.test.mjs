@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countdown, money, price } from "../../client_demo/js/format.js";
-import { parseMoney } from "../../client_demo/js/studio/amount.js";
+import { parseMoney } from "../../client_demo/js/amount.js";
 import { buyButton } from "../../client_demo/js/watch/button.js";
 
 globalThis.addEventListener ??= () => {};

@@ -137,3 +137,15 @@ test("a freeze without its start counts from the entry", () => {
   const { state } = play(start(), entry("show.state", 11, 10, { state: "live", sales_paused: true, frozen: true }, { ts: 777 }));
   assert.equal(state.show.frozen_since_ms, 777);
 });
+
+test("a lot is known from its opening or a snapshot, follows its bids, and stays a while after its end", () => {
+  const lot = { id: "l", sku: "a", state: "open", leader: null, price_minor: null, next_minor: 500, bids: 0, ends_sale_ms: 9000 };
+  const { state } = play(start(), entry("lot.opened", 11, 10, lot), entry("lot.bid", 12, 11, { ...lot, leader: "p_1", price_minor: 500, bids: 1 }));
+  assert.equal(state.lots.l.leader, "p_1");
+  const over = play(state, entry("lot.closed", 13, 12, { id: "l", sku: "a", winner: "p_1", price_minor: 500, bids: 1 })).state;
+  assert.deepEqual([over.lots.l.state, over.lots.l.price_minor], ["closed", 500]);
+  assert.deepEqual(Object.keys(fromSnapshot(snapshot({ lots: [lot] })).lots), ["l"]);
+  const many = Array.from({ length: 9 }, (_, i) => entry("lot.opened", 20 + i, i ? 19 + i : 10, { ...lot, id: `l${i}` }));
+  const ends = Array.from({ length: 9 }, (_, i) => entry("lot.cancelled", 30 + i, i ? 29 + i : 28, { id: `l${i}`, sku: "a", reason: "r" }));
+  assert.deepEqual(Object.keys(play(start(), ...many, ...ends).state.lots), ["l5", "l6", "l7", "l8"]);
+});

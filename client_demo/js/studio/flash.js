@@ -3,7 +3,7 @@ import { newKey } from "../api.js";
 import { $, attr, h, icon, ring, setRing, show, text } from "../dom.js";
 import { countdown, minorDigits, money, price } from "../format.js";
 import { cause } from "../tools.js";
-import { parseMoney, symbol } from "./amount.js";
+import { parseMoney, symbol } from "../amount.js";
 
 const DURATIONS = [[30, "30 s"], [60, "1 min"], [180, "3 min"], [300, "5 min"], [600, "10 min"]];
 const STEEP_PERCENT = 70;

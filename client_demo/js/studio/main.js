@@ -8,6 +8,7 @@ import { Whip } from "../whip.js";
 import { Camera } from "./camera.js";
 import { FlashDialog } from "./flash.js";
 import { Health } from "./health.js";
+import { Lots } from "./lots.js";
 import { Run } from "./run.js";
 
 const KEYS = [["1–9", "Pin"], ["0", "Unpin"], ["N", "Pin the next product"], ["F", "Flash price for the selected row"], ["E E", "End the flash early"], ["Z", "Undo, 5 s"], ["M", "Microphone"], ["V", "Camera"], ["P", "Pause or resume the show"], ["G", "Go live"], ["/", "Write in chat"], ["?", "This list"]];
@@ -39,7 +40,8 @@ const whip = new Whip(api, {
 const camera = new Camera({ track: (track) => void whip.replace(track), draw });
 const health = new Health(feed, () => mine);
 const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => undo.offer("Flash price is set.", () => api.call("DELETE", `/flash/${flash.id}`), UNDO_MS) });
-const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock });
+const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
+const lots = new Lots(feed, { headers: press });
 
 /** The moment of the press, for commands of the page that is on air (the frame that shows it gets the change). */
 function press() {
@@ -149,6 +151,7 @@ function render() {
   drawAir();
   camera.draw();
   run.draw();
+  lots.draw();
   drawChat();
   health.draw();
   if (feed.status === "stopped") stopped(feed.code);

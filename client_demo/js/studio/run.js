@@ -36,7 +36,7 @@ export function moves(before, after) {
 export class Run {
   /**
    * @param {import("../feed.js").Feed} feed
-   * @param {{pin: (sku: string) => void, unpin: () => void, flash: (product: any) => void, endFlash: (product: any) => void, restock: (product: any) => void}} page
+   * @param {{pin: (sku: string) => void, unpin: () => void, flash: (product: any) => void, endFlash: (product: any) => void, restock: (product: any) => void, auction: (product: any) => void}} page
    */
   constructor(feed, page) {
     this.feed = feed;
@@ -135,11 +135,12 @@ export class Run {
       attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
       show(tag, Boolean(tag.textContent));
       setStock(bar, product, { ...stockWords(product), left: product.left == null ? "" : `${product.left} left`, rest: product.left == null ? "" : `${product.sold} sold` });
-      const [screen, pin, flash, stock] = acts.children;
+      const [screen, pin, flash, auction, stock] = acts.children;
       show(screen, product.sku === on);
       show(pin, product.sku !== on && product.left !== 0);
       show(flash, product.left !== 0);
       attr(flash, "disabled", now.flash ? "" : null);
+      show(auction, product.left !== 0);
       show(stock, product.left === 0);
     });
   }
@@ -155,6 +156,7 @@ export class Run {
       h("div", { class: "acts" }, h("span", { class: "tag onair", text: "On screen" }),
         h("button", { class: "btn s", "data-testid": `pin-${sku}`, onclick: () => this.page.pin(sku) }, icon("pin"), "Pin"),
         h("button", { class: "btn s", "data-testid": `flash-${sku}`, "aria-label": `Launch a flash price for ${product.title}`, onclick: () => this.page.flash(current()) }, icon("bolt")),
+        h("button", { class: "btn s", "data-testid": `auction-${sku}`, "aria-label": `Auction one ${product.title}`, onclick: () => this.page.auction(current()) }, icon("gavel")),
         h("button", { class: "btn s", "data-testid": `restock-${sku}`, text: "Add stock", onclick: () => this.page.restock(current()) })));
   }
 

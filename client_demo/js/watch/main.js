@@ -37,6 +37,13 @@ const loadSale = () => (saleLoading ??= import("./sale.js").then(({ Sale }) => (
   saleLoading = null;
   room.warn(WORDS.notSent);
 }));
+/** The card of an auction comes with the first lot. */
+let lots = null;
+let lotsLoading = null;
+const loadLots = () => (lotsLoading ??= import("./lots.js").then(({ LotCard }) => {
+  lots = new LotCard(feed, page);
+  draw();
+}, () => (lotsLoading = null)));
 const sheet = async (kind, detail) => (await loadSale())?.sheets[kind](detail);
 
 function offerOf(product) {
@@ -89,6 +96,8 @@ function render() {
   sale?.follow(orders);
   drawChips();
   drawPin(pinned());
+  if (lots) lots.draw(pinned());
+  else if (Object.keys(feed.state.lots).length) void loadLots();
   drawNotice(hold);
   drawHoldBar(hold);
   extras?.draw();

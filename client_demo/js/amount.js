@@ -1,5 +1,5 @@
 /** Amounts as people type them. */
-import { minorDigits } from "../format.js";
+import { minorDigits } from "./format.js";
 
 /** Symbol of a currency for the front of an input. */
 export function symbol(currency) {
