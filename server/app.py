@@ -12,6 +12,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.types import ASGIApp
 
+from server.archiver import Archiver
 from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
@@ -31,6 +32,7 @@ from server.live.shows import Shows
 from server.live.socket_cap import SocketCap
 from server.live.tickets import Tickets
 from server.live.viewer_socket import viewer_socket_class
+from server.log.archive import Archive
 from server.log.clock import ServerClock
 from server.log.follower import Follower
 from server.log.private_entries import TellingSink, read_entries
@@ -104,7 +106,7 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         services = _services(settings, store, texts, clock, hub, key.public_key())
         await services.revocations.refresh()
         await services.shows.repair_directory()
-        await stack.enter_async_context(_background(services, Sealer(store, key)))
+        await stack.enter_async_context(_background(services, Sealer(store, key), Archiver(store, settings)))
         stack.push_async_callback(services.checkout.close)
         door = Door(
             hub,
@@ -161,11 +163,13 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         media.on_erased(pid)
 
     revocations = Revocations(store, settings.auth.secret, on_revoked, on_erased)
+    archive = Archive(settings.archive_dir) if settings.archive_dir else None
     return Services(
         settings=settings,
         store=store,
         shows=shows,
-        moderation=Moderation(store, texts, pids),
+        moderation=Moderation(store, texts, pids, archive),
+        archive=archive,
         catalog=Catalog(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
         ledger=ledger,
@@ -187,13 +191,14 @@ def _services(  # noqa: PLR0917 - the parts that are made before
 
 
 @contextlib.asynccontextmanager
-async def _background(services: Services, sealer: Sealer) -> AsyncGenerator[None]:
+async def _background(services: Services, sealer: Sealer, archiver: Archiver) -> AsyncGenerator[None]:
     """Run what a web worker does beside answering; each of these may run in any number of workers at once."""
     reconciler = services.reconciler
     sweeper = Sweeper(services.store, services.ledger, reconciler.take)
     jobs: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
         "sweeper": sweeper.run,
         "sealer": sealer.run,
+        "archiver": archiver.run,
         "revocations": services.revocations.run,
         "erasure": services.erasure.run,
         "media_link": services.media.run,

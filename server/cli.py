@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("show", metavar="SHOW")
     _config(export, data_dir=True)
 
+    archive = command("archive", _archive, "Let sealed entries leave the store for files that verify.")
+    archive.add_argument("shows", nargs="*", metavar="SHOW", help="now (default: what is due of all shows)")
+    archive.add_argument("--from-parent", action="store_true", help=argparse.SUPPRESS)
+    _config(archive, data_dir=True)
+
     verify = command("verify", _verify, "Check an exported log: its seals, and the rules of docs/verify.md.")
     verify.add_argument("file", metavar="FILE", help="what `vendue export` printed (-: standard input)")
     verify.add_argument("--key", metavar="K", help="the public key: a PEM file, or its 32 bytes in base64")
@@ -189,6 +194,7 @@ def _check_config(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from server.export import export_show  # noqa: PLC0415
+    from server.log.archive import ArchiveError  # noqa: PLC0415
     from server.store.outcome import StoreError  # noqa: PLC0415
 
     settings = load(args.config, _data_dir(args))
@@ -202,7 +208,26 @@ def _export(args: argparse.Namespace) -> int:
         return STOPPED
     except StoreError as error:
         _complain(f"the store does not answer: {error}")
+    except ArchiveError as error:
+        _complain(str(error))
     return FAILED
+
+
+def _archive(args: argparse.Namespace) -> int:
+    from server.archive_command import archive_shows  # noqa: PLC0415
+    from server.children import receive_settings  # noqa: PLC0415
+    from server.store.outcome import StoreError  # noqa: PLC0415
+
+    settings = receive_settings() if args.from_parent else load(args.config, _data_dir(args))
+    telemetry.configure("archive", settings.log.level)
+    try:
+        archived = asyncio.run(archive_shows(settings, args.shows))
+    except StoreError as error:
+        _complain(f"the store does not answer: {error}")
+        return FAILED
+    for show, seq in archived.items():
+        print(f"{show}: archived up to entry {seq}")
+    return STOPPED if set(args.shows) <= set(archived) else FAILED
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -77,6 +77,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "store_degraded": ProblemKind(503, "The store cannot promise durability now"),
     "media_unavailable": ProblemKind(503, "The video server does not answer"),
     "not_ready": ProblemKind(503, "A part of the server does not answer"),
+    "archive_unavailable": ProblemKind(503, "This is in an archive that the server cannot read now"),
     "full": ProblemKind(503, "No room for another connection"),
     "draining": ProblemKind(503, "The server is about to restart"),
 }

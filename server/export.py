@@ -1,29 +1,24 @@
-"""`vendue export`: a show's log as NDJSON, every entry and every seal as the bytes that the store holds.
+"""`vendue export`: a show's log as NDJSON, every entry and every seal as the bytes that the server wrote.
 
 Exact bytes, because `vendue verify` hashes them. A seal stands after the newest entry that it covers, and the
 last line is a seal: what has none yet is sealed first, here where the key is, else by the server that runs.
-It reads from a server that is running on the same data directory, or starts the embedded store for as long as
-it reads.
+What has left the store comes from the archive, with its checkpoints. It reads from a server that is running
+on the same data directory, or starts the embedded store for as long as it reads.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
-from server.live.roles import role_table
 from server.log import reader
+from server.log.archive import Archive, ArchiveError
 from server.log.sealer import Sealer, newest_seal_seq, read_seals
+from server.offline import offline_store
 from server.seal_key import existing_seal_key
-from server.settings import Settings, SettingsError
-from server.store.embedded import URL_FILE, EmbeddedStore
-from server.store.outcome import StoreError
+from server.settings import Settings
 from server.store.store import Store
 
-RUNNING_TIMEOUT_S: Final = 2.0
 SEAL_TRIES: Final = 12
 SEAL_RETRY_S: Final = 0.25  # in all three rounds of a running server's sealer
 
@@ -39,8 +34,10 @@ async def export_show(settings: Settings, show: str, out: BinaryIO) -> Exported 
     """Write the log of `show` to `out`, one entry or seal a line, oldest first; None: there is no such show.
 
     Ends with the newest seal. Where nobody has sealed the newest entries in time they are written without.
+    Raises ArchiveError when entries have left the store for an archive that is not here.
     """
-    async with _store(settings) as store:
+    archive = Archive(settings.archive_dir) if settings.archive_dir else None
+    async with offline_store(settings) as store:
         head = await reader.head(store, show)
         if head is None:
             return None
@@ -48,17 +45,29 @@ async def export_show(settings: Settings, show: str, out: BinaryIO) -> Exported 
         last_seq = max(sealed_seq, head.seq)
         seq = 0
         while seq < last_seq:
-            entries = await reader.entries(store, show, seq, min(reader.ENTRIES_MAX, last_seq - seq))
-            if not entries:
-                break
-            seals = dict(await read_seals(store, show, seq, len(entries)))
-            for entry in entries:
-                out.write(entry.raw + b"\n")
-                if seal := seals.get(entry.seq):
-                    out.write(seal + b"\n")
-            seq = entries[-1].seq
+            if archive and (archived := archive.last_seq(show)) > seq:
+                out.writelines(archive.lines(show, seq))
+                seq = archived
+            elif (written := await _write_page(store, show, seq, last_seq, out)) > seq:
+                seq = written
+            elif not archive or archive.last_seq(show) <= seq:
+                raise ArchiveError(f"entry {seq + 1} has left the store for an archive that is not here")
         out.flush()
     return Exported(seq, sealed_seq)
+
+
+async def _write_page(store: Store, show: str, seq: int, last_seq: int, out: BinaryIO) -> int:
+    """Write some entries that the store has after `seq`; the last one's seq, or `seq` when they left it."""
+    limit = min(reader.ENTRIES_MAX, last_seq - seq)
+    seals = dict(await read_seals(store, show, seq, limit))  # first: seals are trimmed with their entries
+    entries = await reader.entries(store, show, seq, limit)
+    if not entries or entries[0].seq != seq + 1:
+        return seq
+    for entry in entries:
+        out.write(entry.raw + b"\n")
+        if seal := seals.get(entry.seq):
+            out.write(seal + b"\n")
+    return entries[-1].seq
 
 
 async def _sealed(settings: Settings, store: Store, show: str, head_seq: int) -> int:
@@ -72,35 +81,3 @@ async def _sealed(settings: Settings, store: Store, show: str, head_seq: int) ->
             return newest
         await asyncio.sleep(SEAL_RETRY_S)
     return await newest_seal_seq(store, show)
-
-
-@contextlib.asynccontextmanager
-async def _store(settings: Settings) -> AsyncGenerator[Store]:
-    """The configured store; else the one that runs on the data directory; else that, started meanwhile."""
-    embedded: EmbeddedStore | None = None
-    store: Store | None = None
-    try:
-        if settings.redis.url:
-            store = await Store.open(settings.redis.url, role_table())
-        elif (store := await _running(_read(settings.data_dir / URL_FILE))) is None:
-            if not (settings.data_dir / "appendonlydir").is_dir():
-                raise SettingsError([f"data_dir: there is no store in {settings.data_dir}"])
-            embedded = EmbeddedStore(settings.data_dir)
-            store = await Store.open(await embedded.start(), role_table())
-        yield store
-    finally:
-        if store is not None:
-            await store.close()
-        if embedded is not None:
-            await embedded.stop()
-
-
-def _read(url_file: Path) -> str:
-    return url_file.read_text() if url_file.is_file() else ""
-
-
-async def _running(url: str) -> Store | None:
-    try:
-        return await Store.open(url, role_table(), wait_s=RUNNING_TIMEOUT_S) if url else None
-    except StoreError:  # it was killed and left its file behind
-        return None

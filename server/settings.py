@@ -209,6 +209,16 @@ class Seal(Section):
     key_file: Annotated[Path | None, BeforeValidator(_or_none)] = None
 
 
+class Archive(Section):
+    """When entries leave the store for files."""
+
+    dir: Annotated[Path | None, BeforeValidator(_or_none)] = None
+    enabled: bool = True
+    segment_entries: Annotated[int, Field(ge=1_000, le=1_000_000)] = 100_000
+    keep_entries: Annotated[int, Field(ge=2_000, le=10_000_000)] = 20_000
+    after_end_s: Annotated[int, Field(ge=0, le=2_592_000)] = 3_600
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -241,6 +251,7 @@ class Settings(Section):
     payments: Payments = Payments()
     limits: Limits = Limits()
     seal: Seal = Seal()
+    archive: Archive = Archive()
     log: Log = Log()
     process: Process = Process()
 
@@ -248,6 +259,13 @@ class Settings(Section):
     def sockets_dir(self) -> Path:
         """Where media workers put their unix sockets (`media-<i>.sock`) and web workers look for them."""
         return self.run_dir or self.data_dir / "run"
+
+    @property
+    def archive_dir(self) -> Path | None:
+        """Where archived segments are; None: nothing is archived."""
+        if not self.archive.enabled:
+            return None
+        return self.archive.dir or (None if self.redis.url else self.data_dir / "archive")
 
     def media_socket(self, index: int) -> Path:
         """The unix socket of media worker `index`."""

@@ -62,6 +62,8 @@ class Supervisor:
             except EmbeddedStoreError as error:
                 raise StartError(str(error)) from None
             changes["redis"] = self.settings.redis.model_copy(update={"url": url})
+            in_archive = {"dir": self.settings.archive_dir, "enabled": self.settings.archive.enabled}
+            changes["archive"] = self.settings.archive.model_copy(update=in_archive)
         if self.settings.run_dir is None:
             self._run_dir = changes["run_dir"] = self._make_run_dir()
         self.settings = self.settings.model_copy(update=changes)

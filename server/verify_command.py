@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from server.log.checkpoints import Checkpoint
 from server.log.seals import EXCERPT_START, Seal, SealError, decode_key
 from server.verify.chain import Broken, Sound, verify
 from server.verify.excerpt import Attested, verify_excerpt
@@ -64,7 +65,7 @@ def _print_excerpt(verdict: Attested | Broken) -> int:
             return HOLDS if verdict.keyed else _unverified(seal)
 
 
-def _unverified(seal: Seal) -> int:
+def _unverified(seal: Seal | Checkpoint) -> int:
     print(f"key unverified: signed with {seal.key}, which only --key can confirm")
     return UNVERIFIED
 
@@ -76,10 +77,13 @@ def _print(verdict: Sound | Broken) -> int:
             return BROKEN
         case Sound(newest=newest):
             at = datetime.fromtimestamp(newest.ts / 1000, UTC).isoformat(timespec="milliseconds")
+            first = verdict.begins.seq + 1 if verdict.begins else 1
             print(
-                f"{newest.show}: {newest.seq} entries, {verdict.seals} seals, every rule holds\n"
+                f"{newest.show}: {newest.seq - first + 1} entries, {verdict.seals} seals, every rule holds\n"
                 f"sealed up to entry {newest.seq} at {at}, hash {newest.hash}"
             )
+            if verdict.begins:
+                print(f"what came before entry {first} is not in this file: its state is taken as signed")
             if verdict.strangers:
                 print(f"{verdict.strangers} entries are of kinds that this version has no rules for")
             return HOLDS if verdict.keyed else _unverified(newest)

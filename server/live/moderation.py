@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 import msgspec
 from msgspec import Meta
 
+from server.log.archive import Archive, ArchiveError
 from server.log.entries import decode
 from server.log.private_entries import told
 from server.log.reader import raw_rows
@@ -136,8 +137,10 @@ class AuditEntry(msgspec.Struct, frozen=True):
 class Moderation:
     """See the module. One per process."""
 
-    def __init__(self, store: Store, texts: PrivateText, pids: Pids | None = None) -> None:
-        self._store, self._texts = store, texts
+    def __init__(
+        self, store: Store, texts: PrivateText, pids: Pids | None = None, archive: Archive | None = None
+    ) -> None:
+        self._store, self._texts, self._archive = store, texts, archive
         self._pids = pids or Pids(store)
 
     async def apply(
@@ -169,16 +172,25 @@ class Moderation:
         return outcome if isinstance(outcome, Refused) else Moderated(cast("int", outcome[1]))
 
     async def audit(self, show: str, since: int = 0) -> list[AuditEntry]:
-        """What staff did after seq `since`, oldest first, at most AUDIT_MAX. Erased reasons say so."""
+        """What staff did after seq `since`, oldest first, at most AUDIT_MAX. Erased reasons say so.
+
+        Raises StoreError, or ArchiveError when an entry has left the store for an archive that is not here.
+        """
         base = f"ls:{{{show}}}:"
         reads = self._store.reads
         seqs = await reads.call(
             "ZRANGE", base + "audit", f"({since}", "+inf", "BYSCORE", "LIMIT", 0, AUDIT_MAX
         )
-        calls = [reads.call("XRANGE", base + "log", seq, seq) for seq in cast("list[bytes]", seqs)]
-        raws = [raw for rows in await asyncio.gather(*calls) for raw in raw_rows(rows)]
+        listed = cast("list[bytes]", seqs)
+        calls = [reads.call("XRANGE", base + "log", seq, seq) for seq in listed]
+        found = [raw_rows(rows) for rows in await asyncio.gather(*calls)]
+        gone = [int(seq) for seq, rows in zip(listed, found, strict=True) if not rows]
+        if gone and self._archive is None:
+            raise ArchiveError(f"entry {gone[0]} of {show} is in an archive that is not here")
+        older = await asyncio.to_thread(self._archive.entries, show, gone) if gone and self._archive else []
+        raws = [*older, *(raw for rows in found for raw in rows)]
         await self._texts.load({pid for raw in raws for pid in self._texts.missing(raw)})
-        entries = [told(self._texts, show, decode(raw)) for raw in raws]
+        entries = sorted((told(self._texts, show, decode(raw)) for raw in raws), key=lambda entry: entry.seq)
         return [
             AuditEntry(
                 seq=entry.seq,

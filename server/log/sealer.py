@@ -26,7 +26,7 @@ INTERVAL_S: Final = 1.0
 YOUNG_MS: Final = 900  # another sealer has just been here
 AT_ONCE: Final = 16  # shows sealed side by side: the store is for buyers first
 QUIET_ROUNDS: Final = 60  # shows with nothing new are looked at once a minute when they are over
-BATCH: Final = 250  # entries under one seal at most: a few ms of this process
+BATCH: Final = seals.COVERED_MAX
 SEALS_MAX: Final = 1000  # in one answer
 _SEALED: Final = counter("entries_sealed", "Log entries that this process has sealed")
 

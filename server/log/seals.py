@@ -28,6 +28,8 @@ _EPOCH_KINDS: Final = (b'"kind":"show.created"', b'"kind":"epoch"')
 SEQ_MAX: Final = 2**53 - 1
 TS_MAX: Final = 253_402_300_799_999  # the end of the year 9999
 STEP_DIGITS: Final = 32  # 128 bits: nobody finds other bytes with the same beginning
+COVERED_MAX: Final = 250
+"""Entries under one seal at most: a few ms of the process that seals."""
 _HASH_BYTES: Final = 32
 
 
@@ -94,16 +96,26 @@ def epoch_after(epoch: str, raws: Iterable[bytes]) -> str:
 def sign(unsigned: Seal, key: Ed25519PrivateKey) -> Seal:
     """The same seal with `key` and `signature` filled in."""
     seal = msgspec.structs.replace(unsigned, key=encode_key(key.public_key()))
-    return msgspec.structs.replace(seal, signature=_base64(key.sign(_message(seal))))
+    return msgspec.structs.replace(seal, signature=signature_of(_message(seal), key))
 
 
 def is_signed_by(seal: Seal, key: Ed25519PublicKey) -> bool:
     """Whether this very key has signed it."""
+    return seal.key == encode_key(key) and is_signature(seal.signature, _message(seal), key)
+
+
+def signature_of(message: bytes, key: Ed25519PrivateKey) -> str:
+    """A signature in base64."""
+    return _base64(key.sign(message))
+
+
+def is_signature(signature: str, message: bytes, key: Ed25519PublicKey) -> bool:
+    """Whether `signature` is what `signature_of` makes of this message."""
     try:
-        key.verify(base64.b64decode(seal.signature, validate=True), _message(seal))
+        key.verify(base64.b64decode(signature, validate=True), message)
     except (InvalidSignature, binascii.Error, ValueError):
         return False
-    return seal.key == encode_key(key)
+    return True
 
 
 def encode(seal: Seal) -> bytes:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from server.errors import Problem
+from server.log.archive import ArchiveError
 from server.routes.answers import respond_problem
 from server.store.outcome import StoreBusy, StoreError
 from server.telemetry import counter, get_logger
@@ -35,6 +36,9 @@ def problem_for(failure: Exception) -> Problem:
             detail = "the outcome may be unknown: repeat with the same Idempotency-Key"
             problem = Problem("store_unavailable", detail, retry_after_s=STORE_RETRY_AFTER_S)
             log.warning("store_failed", error=type(failure).__name__)
+        case ArchiveError():
+            log.error("archive_not_readable", error=str(failure))
+            problem = Problem("archive_unavailable")
         case HTTPException(status_code=404):
             problem = Problem("not_found")
         case HTTPException(status_code=405):

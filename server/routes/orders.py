@@ -60,7 +60,7 @@ async def get_order(call: Call[None]) -> Answer:
 )
 async def prove_order(call: Call[None]) -> Answer:
     """Show an order's newest entry with its seal, to whoever knows the order's id; for `vendue verify`."""
-    proof = await proof_of(call.services.store, call.show, call.path["order"])
+    proof = await proof_of(call.services.store, call.services.archive, call.show, call.path["order"])
     if isinstance(proof, Refused):
         raise problem_of(proof)
     return Answer(200, proof)

@@ -19,6 +19,7 @@ from server.live.roles import Action, permits, roles_on
 from server.live.shows import Shows
 from server.live.tickets import Tickets
 from server.log import reader
+from server.log.archive import Archive
 from server.log.reader import Standing
 from server.log.state import ShowSnapshot
 from server.media_link import MediaLink
@@ -52,6 +53,7 @@ class Services:
     pids: Pids
     texts: PrivateText
     erasure: Erasure
+    archive: Archive | None
     gate: Gate
     peers: Peers
     seal_key_pem: bytes

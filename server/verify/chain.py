@@ -1,7 +1,8 @@
 """Verifying an exported log, line by line: first that it is what was sealed, then that the rules hold. Pure.
 
 Entries wait until the seal that covers them has been checked, so that a changed byte is reported where it is
-and not where its consequences show.
+and not where its consequences show. A file may also begin at a checkpoint: with the state there, whose digest
+the checkpoint signs.
 """
 
 from collections.abc import Iterable
@@ -10,13 +11,15 @@ from dataclasses import dataclass, field
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from server.log import checkpoints, seals
 from server.log import entries as log
-from server.log import seals
+from server.log.checkpoints import Checkpoint
 from server.log.entries import Entry, EntryError
 from server.log.seals import Seal, SealError
-from server.verify import bodies, rules
+from server.verify import bodies, rules, state
 from server.verify.replay import Replay, Step
 from server.verify.rule import Rule
+from server.verify.state import StateError
 
 WAITING_MAX = 100_000
 """Entries without a seal before one gives up: the server seals a few hundred at most at once."""
@@ -36,12 +39,17 @@ class Broken:
 
 @dataclass(frozen=True)
 class Sound:
-    """Every rule holds, up to the newest seal. `strangers` counts entries of kinds that no rule knows."""
+    """Every rule holds, up to the newest seal. `strangers` counts entries of kinds that no rule knows.
 
-    newest: Seal
+    `begins` is the checkpoint that the file begins at, None: at the log's beginning. `replay` is the state.
+    """
+
+    newest: Seal | Checkpoint
     seals: int
     strangers: int
     keyed: bool
+    begins: Checkpoint | None
+    replay: Replay
 
 
 def verify(
@@ -71,7 +79,9 @@ class _Reading:
     asked: tuple[Rule, ...]
     replay: Replay = field(default_factory=Replay)
     waiting: list[Entry] = field(default_factory=list[Entry])
-    newest: Seal | None = None
+    newest: Seal | Checkpoint | None = None
+    begins: Checkpoint | None = None
+    stated: bool = False  # the file has begun with a state, and its checkpoint is to follow
     seals: int = 0
     strangers: int = 0
 
@@ -86,14 +96,48 @@ class _Reading:
         if not line.endswith(b"\n"):
             raise _Stop(at, rules.LINES, "the file ends in the middle of a line")
         try:
-            if is_seal:
+            if line.startswith(checkpoints.STATE_START):
+                self._take_state(line[:-1])
+            elif line.startswith(checkpoints.CHECKPOINT_START):
+                self._take_checkpoint(checkpoints.decode(line[:-1]), at)
+            elif is_seal:
                 self._take_seal(seals.decode(line[:-1]), at)
             else:
                 self._take_entry(log.decode(line[:-1]), at)
-        except (EntryError, SealError) as error:
+        except (EntryError, SealError, StateError) as error:
             raise _Stop(at, rules.LINES, str(error)) from None
 
+    def _take_state(self, raw: bytes) -> None:
+        if self.newest is not None or self.waiting or self.stated:
+            raise _Stop(max(1, self.seq), rules.LINES, "a state stands at the beginning of a file only")
+        self.replay, self.stated = state.decode(raw), True
+
+    def _take_checkpoint(self, checkpoint: Checkpoint, at: int) -> None:
+        """Right after a seal, or after the state that the file begins with."""
+        if self.waiting or checkpoint.seq != self.replay.seq or not (self.newest or self.stated):
+            raise _Stop(at, rules.CHECKPOINTS, f"it is of entry {checkpoint.seq} and stands after {self.seq}")
+        key = self.key = self.key or seals.decode_key(checkpoint.key)
+        if not checkpoints.is_signed_by(checkpoint, key):
+            raise _Stop(at, rules.CHECKPOINTS, "it is not signed with the key")
+        before, after = self.newest, checkpoint
+        if before and (before.show, before.epoch, before.ts, before.hash) != (
+            after.show,
+            after.epoch,
+            after.ts,
+            after.hash,
+        ):
+            raise _Stop(at, rules.CHECKPOINTS, "it is not of the seal before it")
+        if checkpoint.state != state.digest(self.replay):
+            raise _Stop(at, rules.CHECKPOINTS, "its state is not what the entries lead to")
+        if self.stated and before is None:
+            self.begins = checkpoint
+        self.newest, self.stated = checkpoint, False
+
     def _take_entry(self, entry: Entry, at: int) -> None:
+        if self.stated:
+            raise _Stop(
+                at, rules.CHECKPOINTS, "no checkpoint vouches for the state that the file begins with"
+            )
         if entry.seq != at:
             raise _Stop(at, rules.CONTIGUOUS, f"entry {entry.seq} stands where {at} belongs")
         self.waiting.append(entry)
@@ -163,4 +207,4 @@ class _Reading:
         """What is left to say at the end of the file."""
         if self.waiting or self.newest is None:
             raise _Stop(self.replay.seq + 1, rules.SEALED, "no seal covers this entry")
-        return Sound(self.newest, self.seals, self.strangers, keyed)
+        return Sound(self.newest, self.seals, self.strangers, keyed, self.begins, self.replay)

@@ -6,7 +6,11 @@ from server.verify import rules_lots, rules_orders, rules_prices, rules_sale, ru
 from server.verify.rule import Rule
 
 LINES = Rule(1, "Every line is an entry or a seal", "As the server writes them, each ended by a newline.")
-CONTIGUOUS = Rule(2, "Seqs are contiguous", "From 1, without a gap or a repeat.")
+CONTIGUOUS = Rule(
+    2,
+    "Seqs are contiguous",
+    "From 1, or from the checkpoint that the file begins at, without a gap or a repeat.",
+)
 CHAIN = Rule(
     3,
     "The chain of hashes holds",
@@ -23,9 +27,15 @@ PLACE = Rule(
     5, "A seal belongs where it stands", "It names this show, its epoch at that entry, and that entry's seq."
 )
 SEALED = Rule(6, "Every entry is sealed", "The last line is a seal.")
+CHECKPOINTS = Rule(
+    41,
+    "A checkpoint says the state that its log has led to",
+    "Its `state` is the digest of the replayed state, its hash that of the seal before it, and it is signed\n"
+    "with the key. A file may begin at one, with the state itself before it.",
+)
 SHAPE = Rule(15, "An entry says what its kind says", "Its body has the fields that the rules look at.")
 
-FILE_RULES: Final = (LINES, CONTIGUOUS, CHAIN, SIGNATURES, PLACE, SEALED)
+FILE_RULES: Final = (LINES, CONTIGUOUS, CHAIN, SIGNATURES, PLACE, SEALED, CHECKPOINTS)
 RULES: Final[tuple[Rule, ...]] = (
     *rules_show.RULES,
     *rules_prices.RULES,
