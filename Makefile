@@ -2,6 +2,7 @@
 # make test               everything CI runs
 # make check              the fast subset (< 60 s)
 # make bench              measures the README's numbers
+# make bench-relay        the relay beside Janus, pion and werift in one run, and how many viewers it can carry
 # make image              a container image, with the first of docker, podman and buildah that is there
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench image lint debian clean
+.PHONY: demo test check bench bench-relay image lint debian clean
 
 demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
@@ -21,6 +22,11 @@ test: debian .make/dev lint
 check: .make/dev lint
 	@./scripts/page-tests.sh
 	$(BIN)/pytest -q -m "not slow" tests/unit tests/property
+
+bench-relay: .make/dev
+	./scripts/bench-debian.sh
+	$(BIN)/python bench/relay.py --peers
+	$(BIN)/python bench/relay.py --most
 
 bench: .make/dev
 	$(BIN)/python -m bench

@@ -1,0 +1,14 @@
+#!/bin/sh
+# bench-debian.sh: on Debian and Ubuntu, as root, install the load generator's libraries and the other media servers.
+# Elsewhere it does nothing: what is missing is named and left out of the measurement.
+set -eu
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
+missing=
+for package in gcc libssl-dev libsrtp2-dev ffmpeg janus golang-go golang-github-pion-webrtc.v3-dev nodejs npm; do
+    dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
+done
+command -v npm >/dev/null && missing=$(echo "$missing" | sed 's/ nodejs//; s/ npm//')
+[ -n "$missing" ] || exit 0
+echo "installing$missing"
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
