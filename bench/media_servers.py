@@ -197,7 +197,7 @@ def _process(command: list[str], scratch: Path, environment: dict[str, str], url
             command, cwd=scratch, env={**os.environ, **environment}, stdout=log, stderr=log
         )
     try:
-        _wait_for(url, process)
+        _wait_for(url, process, command[0])
         yield process.pid
     finally:
         process.terminate()
@@ -208,7 +208,7 @@ def _process(command: list[str], scratch: Path, environment: dict[str, str], url
             process.wait()
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(url: str, process: "subprocess.Popen[bytes]", name: str) -> None:
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -219,4 +219,4 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.1)
         else:
             return
-    raise Missing(f"{Path(process.args[0] if isinstance(process.args, list) else '').name} did not start")
+    raise Missing(f"{name} did not start")
