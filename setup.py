@@ -6,7 +6,7 @@ setup(
     ext_modules=[
         Extension(
             "media.kernel._native",
-            sources=["media/kernel/rewrite.c", "media/kernel/send.c"],
+            sources=[f"media/kernel/{name}.c" for name in ("rewrite", "history", "send", "table")],
             depends=["media/kernel/kernel.h"],
             extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra"],
             optional=True,

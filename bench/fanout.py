@@ -85,7 +85,7 @@ def alone(fanout: Fanout, addresses: list[Address], key: tuple[int, int], packet
     ]
 
     def once() -> int:
-        sent = fanout.send(make(), targets)
+        sent = fanout.send(make(), targets, 0)
         return sent.packets + sent.dropped
 
     return once
@@ -110,10 +110,10 @@ class Whole:
         for request in self.router.drain():
             match request:
                 case SendBurst(packets, targets):
-                    sent = self.fanout.send(packets, targets)
+                    sent = self.fanout.send(packets, targets, 0)
                     count += sent.packets + sent.dropped
                 case SendTo(peer, packets):
-                    self.fanout.send_to(peer, packets)
+                    self.fanout.send_to(peer, packets, 0)
                 case SendRtcp(peer, packet):
                     self.fanout.send_rtcp(peer, packet)
                 case _:

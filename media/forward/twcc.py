@@ -35,7 +35,7 @@ class ArrivalRecorder:
             self._pending.setdefault(number, int(now * _TICKS_PER_S))
 
     def reports(self) -> list[TransportFeedback]:
-        """What came since the last call, as few reports as fit; SSRC fields are left 0 for the caller."""
+        """What came since the last call, as few reports as fit."""
         if not self._pending:
             return []
         arrivals = sorted(self._pending.items())
@@ -72,4 +72,4 @@ class ArrivalRecorder:
             statuses.append(ticks - reference * _TICKS_PER_REFERENCE)
         count = self._count
         self._count = (count + 1) & 0xFF
-        return TransportFeedback(0, 0, base & 0xFFFF, reference & 0xFF_FFFF, count, tuple(statuses))
+        return TransportFeedback(base & 0xFFFF, reference & 0xFF_FFFF, count, tuple(statuses))

@@ -14,10 +14,13 @@ Address = tuple[str, int] | tuple[str, int, int, int]
 MAX_BURST_PACKETS = 64
 """Linux takes at most 64 segments in one UDP_SEGMENT message (UDP_MAX_SEGMENTS before 6.9, 128 since)."""
 
-MAX_PACKET_BYTES = 1436
-"""Longest plain RTP packet that is sent: with the SRTP tag (16 bytes), UDP (8) and IPv6 (40) it fits a
-1,500-byte link.
+MAX_PACKET_BYTES = 1428
+"""Longest plain RTP packet that is sent: with a transport-wide number (8 bytes), the SRTP tag (16), UDP (8)
+and IPv6 (40) it fits a 1,500-byte link.
 """
+
+HISTORY_PACKETS = 1_024
+"""Packets of a viewer that its feedback may speak about: two seconds at 500 a second."""
 
 
 class Target(NamedTuple):
@@ -44,6 +47,23 @@ class Sent(NamedTuple):
     dropped: int
 
 
+class Acked(NamedTuple):
+    """What one transport-wide feedback message says that was not known before.
+
+    `octets` are those of the packets received (as prepared). `delay_us` is the least time that one of them
+    took, by two clocks whose difference is unknown: relative to the first packet ever reported, so that only
+    its change means something. `arrived_us` is the last arrival on the viewer's clock. Both are 0 when none
+    was received. `unknown` packets were never sent or are forgotten.
+    """
+
+    received: int
+    lost: int
+    octets: int
+    unknown: int
+    delay_us: int
+    arrived_us: int
+
+
 class Fanout(Protocol):
     """A table of slots (one per connected peer: SRTP sending state and address) and the calls that
     send to them.
@@ -55,9 +75,12 @@ class Fanout(Protocol):
     it back.
     """
 
-    def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
+    def add_slot(self, profile: int, key_and_salt: bytes, address: Address, transport_cc: int = 0) -> int:
         """Register a peer whose DTLS handshake is done, with what it is to be sent under: `profile` is
         pylibsrtp's `Policy.SRTP_PROFILE_*`, the key our writing key from the exporter (RFC 5764 §4.2).
+
+        With `transport_cc`, the id of the header extension (1 to 14), every RTP packet gets a transport-wide
+        number, retransmissions too, and `acknowledge` tells what became of them.
 
         Returns the slot's number, which is never used again in this process: the `PeerId` of
         `media.router`. Raises ValueError when the key does not fit the profile.
@@ -72,17 +95,23 @@ class Fanout(Protocol):
         """Forget the peer and its SRTP state. An unknown slot is ignored."""
         ...
 
-    def send(self, packets: list[bytes], targets: list[Target]) -> Sent:
+    def send(self, packets: list[bytes], targets: list[Target], now_us: int) -> Sent:
         """Send a frame (1 to `MAX_BURST_PACKETS` prepared RTP packets) to every target.
 
-        A prepared packet has a 12-byte header (no CSRC, no extension).
+        `now_us` is monotonic. A prepared packet has a 12-byte header (no CSRC, no extension).
         """
         ...
 
-    def send_to(self, slot: int, packets: list[bytes]) -> Sent:
+    def send_to(self, slot: int, packets: list[bytes], now_us: int) -> Sent:
         """Protect and send complete RTP packets (retransmissions, a paced replay) to one peer, in order."""
         ...
 
     def send_rtcp(self, slot: int, packet: bytes) -> Sent:
         """Protect and send one compound RTCP packet to one peer."""
+        ...
+
+    def acknowledge(self, slot: int, fci: bytes) -> Acked | None:
+        """Take in the FCI of a transport-wide feedback message (draft-holmer-rmcat-transport-wide-cc-
+        extensions-01 §3.1); None for an unknown slot, one without numbers, or a malformed message.
+        """
         ...

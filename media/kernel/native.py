@@ -1,4 +1,4 @@
-"""The fan-out in C (`rewrite.c`, `send.c`): the same interface and the same bytes as `media.kernel.pure`.
+"""The fan-out in C (`table.c` is its Python side): the interface and the bytes of `media.kernel.pure`.
 
 An optional extension: this module cannot be imported where no compiler was at hand at installation.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from pylibsrtp import Session
 
-from media.kernel import Address, Sent
+from media.kernel import Acked, Address, Sent
 from media.kernel._native import Table
 from media.kernel.pure import has_gso
 from media.kernel.srtp import context_address, protect_addresses, sending_session, tag_bytes
@@ -26,14 +26,15 @@ class NativeFanout(Table):
             protect=protect,
             protect_rtcp=protect_rtcp,
             sent_type=Sent,
+            acked_type=Acked,
         )
         self._socket = sock  # the table knows its descriptor only
         self._sessions: dict[int, Session] = {}  # what owns the contexts that the table points to
 
-    def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
+    def add_slot(self, profile: int, key_and_salt: bytes, address: Address, transport_cc: int = 0) -> int:
         """See `Fanout.add_slot`. Raises OverflowError when 65,536 peers are connected."""
         session = sending_session(profile, key_and_salt)
-        slot = self.add(context_address(session), tag_bytes(profile), sockaddr(address))
+        slot = self.add(context_address(session), tag_bytes(profile), sockaddr(address), transport_cc)
         self._sessions[slot] = session
         return slot
 

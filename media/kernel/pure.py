@@ -14,26 +14,33 @@ from typing import Any, NamedTuple
 
 from pylibsrtp import Session
 
-from media.kernel import MAX_BURST_PACKETS, MAX_PACKET_BYTES, Address, Sent, Target
+from media.kernel import MAX_BURST_PACKETS, MAX_PACKET_BYTES, Acked, Address, Sent, Target
+from media.kernel.history import History
 from media.kernel.srtp import RTCP_TRAILER_BYTES, Protector, sending_session, tag_bytes
 
 _UDP_SEGMENT = 103  # linux/udp.h
 _MAX_DATAGRAM_BYTES = 65_000  # the kernel refuses a message above 65,507 before it is cut
 _PATCH = Struct("!BHII")
+RTP_BYTES = 12
+EXTENSION_BYTES = 8
 _U16 = Struct("=H")
+_NUMBER = Struct("!H")
+_NUMBER_AT = 17  # in an RTP packet with one transport-wide number behind its header
 _NO_GSO = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 
 
 class _Slot:
     """One peer's sending state."""
 
-    __slots__ = ("address", "context", "session", "tag")
+    __slots__ = ("address", "context", "extension", "history", "session", "tag")
 
-    def __init__(self, session: Session, tag: int, address: Address) -> None:
+    def __init__(self, session: Session, tag: int, address: Address, extension: int) -> None:
         self.session = session  # owns `context`
         self.context = Protector.context_of(session)
         self.tag = tag
         self.address = address
+        self.extension = extension
+        self.history = History() if extension else None
 
 
 class _Patch(NamedTuple):
@@ -57,7 +64,7 @@ class _Run(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """A frame as it lies in the buffer for viewers with the same tag length."""
+    """A frame as it lies in the buffer for viewers with the same tag length and extension."""
 
     template: bytes
     patches: list[_Patch]
@@ -74,12 +81,12 @@ class PureFanout:
         self._protector = Protector()
         self.gso = sys.platform == "linux" and has_gso(sock)
 
-    def add_slot(self, profile: int, key_and_salt: bytes, address: Address) -> int:
+    def add_slot(self, profile: int, key_and_salt: bytes, address: Address, transport_cc: int = 0) -> int:
         """See `Fanout.add_slot`."""
         session = sending_session(profile, key_and_salt)
         number = self._next_slot
         self._next_slot += 1
-        self._slots[number] = _Slot(session, tag_bytes(profile), address)
+        self._slots[number] = _Slot(session, tag_bytes(profile), address, transport_cc)
         return number
 
     def set_address(self, slot: int, address: Address) -> None:
@@ -91,9 +98,9 @@ class PureFanout:
         """See `Fanout.remove_slot`."""
         self._slots.pop(slot, None)
 
-    def send(self, packets: list[bytes], targets: list[Target]) -> Sent:
+    def send(self, packets: list[bytes], targets: list[Target], now_us: int) -> Sent:
         """See `Fanout.send`."""
-        layouts: dict[int, _Layout] = {}
+        layouts: dict[tuple[int, int], _Layout] = {}
         sent = octets = dropped = 0
         view = self._protector.view
         length = self._protector.length
@@ -103,17 +110,21 @@ class PureFanout:
             slot = self._slots.get(number)
             if slot is None:
                 continue
-            layout = layouts.get(slot.tag)
+            shape = (slot.tag, slot.extension)
+            layout = layouts.get(shape)
             if layout is None:
-                layout = layouts[slot.tag] = self._lay_out(packets, slot.tag)
+                layout = layouts[shape] = self._lay_out(packets, *shape)
             template, patches, runs = layout
             view[: len(template)] = template
-            context = slot.context
+            context, history = slot.context, slot.history
             failed = 0
             for offset, pointer, size, marker, sequence, timestamp in patches:
                 patch_into(
                     view, offset, marker | payload_type, (sequence + seq_offset) & 0xFFFF, timestamp, ssrc
                 )
+                if history is not None:
+                    numbered = history.note(size - EXTENSION_BYTES, now_us)
+                    _NUMBER.pack_into(view, offset + _NUMBER_AT - 1, numbered)
                 length[0] = size
                 failed |= protect(context, pointer, length)
             if failed:  # a hole would break the run: let the viewer's NACK bring all of it
@@ -127,13 +138,16 @@ class PureFanout:
                     dropped += run.packets
         return Sent(sent, octets, dropped)
 
-    def send_to(self, slot: int, packets: list[bytes]) -> Sent:
+    def send_to(self, slot: int, packets: list[bytes], now_us: int) -> Sent:
         """See `Fanout.send_to`."""
         found = self._slots.get(slot)
         if found is None:
             return Sent(0, 0, 0)
         sent = octets = 0
         for packet in packets:
+            if found.history is not None and takes_extension(packet):
+                number = found.history.note(len(packet), now_us)
+                packet = extended(packet, found.extension, number)  # noqa: PLW2901
             size = self._protect_one(found, packet, self._protector.protect)
             if size and self._send_bytes(size, found.address):
                 sent += 1
@@ -150,9 +164,14 @@ class PureFanout:
             return Sent(1, size, 0)
         return Sent(0, 0, 1)
 
+    def acknowledge(self, slot: int, fci: bytes) -> Acked | None:
+        """See `Fanout.acknowledge`."""
+        found = self._slots.get(slot)
+        return None if found is None or found.history is None else found.history.acknowledge(fci)
+
     def _protect_one(self, slot: _Slot, packet: bytes, protect: Any) -> int:
         """Encrypted size at the start of the buffer, 0 when libsrtp refused (a repeat out of its window)."""
-        if len(packet) > MAX_PACKET_BYTES + RTCP_TRAILER_BYTES:
+        if len(packet) > MAX_PACKET_BYTES + EXTENSION_BYTES + RTCP_TRAILER_BYTES:
             return 0
         protector = self._protector
         protector.view[: len(packet)] = packet
@@ -161,10 +180,12 @@ class PureFanout:
             return 0
         return protector.length[0]
 
-    def _lay_out(self, packets: list[bytes], tag: int) -> _Layout:
+    def _lay_out(self, packets: list[bytes], tag: int, extension: int) -> _Layout:
         if len(packets) > MAX_BURST_PACKETS:
             raise ValueError("a burst has at most MAX_BURST_PACKETS packets")
         gap = bytes(tag)
+        if extension:
+            packets = [extended(packet, extension, 0) for packet in packets]
         patches: list[_Patch] = []
         offset = 0
         for packet in packets:
@@ -213,6 +234,18 @@ class PureFanout:
 
 
 _FIELDS = Struct("!BBHI")
+
+
+def takes_extension(packet: bytes) -> bool:
+    """Whether an extension can be put behind the header: it has none yet, and no CSRC."""
+    return len(packet) >= RTP_BYTES and packet[0] & 0xDF == 0x80
+
+
+def extended(packet: bytes, extension: int, number: int) -> bytes:
+    """The packet with a transport-wide number behind its header (RFC 8285 §4.2)."""
+    head = bytes((packet[0] | 0x10,)) + packet[1:RTP_BYTES]
+    block = b"\xbe\xde\0\1" + bytes((extension << 4 | 1,)) + _NUMBER.pack(number) + b"\0"
+    return head + block + packet[RTP_BYTES:]
 
 
 def group_runs(sizes: list[int], *, gso: bool) -> list[_Run]:

@@ -47,20 +47,29 @@ class Remb:
 
 
 @dataclass(frozen=True, slots=True)
-class TransportFeedback:
-    """Arrival of transport-wide sequence numbers from `base`: ticks of 250 µs since `reference` (in 64 ms
-    units), or None for a packet that has not come.
+class TransportReport:
+    """Transport-wide feedback as it came: `read_transport(fci)` says what is in it. The fan-out, which knows
+    what was sent, reads it.
     """
 
     sender_ssrc: int
     ssrc: int
+    fci: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TransportFeedback:
+    """Arrival of transport-wide sequence numbers from `base`: ticks of 250 µs since `reference` (in 64 ms
+    units), or None for a packet that has not come. `count` numbers the messages.
+    """
+
     base: int
     reference: int
     count: int
     arrivals: tuple[int | None, ...]
 
 
-Feedback = Nack | PictureLoss | FullIntra | Remb | TransportFeedback
+Feedback = Nack | PictureLoss | FullIntra | Remb | TransportReport
 
 
 def parse(kind: int, fmt: int, body: bytes) -> Feedback | None:
@@ -72,7 +81,7 @@ def parse(kind: int, fmt: int, body: bytes) -> Feedback | None:
         case (205, 1):
             return _parse_nack(sender, ssrc, body)
         case (205, 15):
-            return _parse_transport(sender, ssrc, body)
+            return TransportReport(sender, ssrc, body[8:])
         case (206, 1):
             return PictureLoss(sender, ssrc)
         case (206, 4):
@@ -109,11 +118,12 @@ def _parse_remb(sender: int, body: bytes) -> Remb | None:
     return Remb(sender, mantissa << exponent, ssrcs)
 
 
-def _parse_transport(sender: int, ssrc: int, body: bytes) -> TransportFeedback:
-    if len(body) < 16:
+def read_transport(fci: bytes) -> TransportFeedback:
+    """Decode the FCI of transport-wide feedback. Raises ParseError."""
+    if len(fci) < 8:
         raise ParseError("transport feedback is too short")
-    base, total, reference_and_count = unpack_from("!HHI", body, 8)
-    symbols, position = _symbols(body, total)
+    base, total, reference_and_count = unpack_from("!HHI", fci)
+    symbols, position = _symbols(fci, total)
     reference = reference_and_count >> 8
     arrivals: list[int | None] = []
     ticks = 0
@@ -122,22 +132,22 @@ def _parse_transport(sender: int, ssrc: int, body: bytes) -> TransportFeedback:
             arrivals.append(None)
             continue
         size = 1 if symbol == 1 else 2
-        if symbol == 3 or position + size > len(body):
+        if symbol == 3 or position + size > len(fci):
             raise ParseError("transport feedback deltas are cut off")
-        ticks += int.from_bytes(body[position : position + size], signed=size == 2)
+        ticks += int.from_bytes(fci[position : position + size], signed=size == 2)
         position += size
         arrivals.append(ticks)
-    return TransportFeedback(sender, ssrc, base, reference, reference_and_count & 0xFF, tuple(arrivals))
+    return TransportFeedback(base, reference, reference_and_count & 0xFF, tuple(arrivals))
 
 
-def _symbols(body: bytes, total: int) -> tuple[list[int], int]:
+def _symbols(fci: bytes, total: int) -> tuple[list[int], int]:
     """Packet status symbols (draft §3.1.3, §3.1.4) and where the deltas begin."""
     symbols: list[int] = []
-    position = 16
+    position = 8
     while len(symbols) < total:
-        if position + 2 > len(body):
+        if position + 2 > len(fci):
             raise ParseError("transport feedback chunks are cut off")
-        (chunk,) = unpack_from("!H", body, position)
+        (chunk,) = unpack_from("!H", fci, position)
         position += 2
         if not chunk & 0x8000:
             symbols += [chunk >> 13] * min(chunk & 0x1FFF, total - len(symbols))

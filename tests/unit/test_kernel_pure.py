@@ -91,7 +91,7 @@ def test_every_viewer_gets_its_own_copy(
         Target(viewer.slot, 100 + place, 96 + place, 7 * place)
         for place, viewer in enumerate(viewers.values())
     ]
-    sent = fanout.send(packets, targets)
+    sent = fanout.send(packets, targets, 0)
     assert (sent.packets, sent.dropped) == (len(sizes) * len(targets), 0)
     for target, viewer in zip(targets, viewers.values(), strict=True):
         expected = [
@@ -108,10 +108,10 @@ def test_a_resend_is_byte_identical(fanout: PureFanout, viewers: dict[str, Viewe
     for viewer in viewers.values():
         packets = frame([1_000, 1_000, 300], first=10)
         target = Target(viewer.slot, 5, 96, 100)
-        fanout.send(packets, [target])
+        fanout.send(packets, [target], 0)
         first = viewer.take(3)
         again = header.readdress(packets[1], 5, 96, 11 + 100)
-        assert fanout.send_to(viewer.slot, [again]).packets == 1
+        assert fanout.send_to(viewer.slot, [again], 0).packets == 1
         assert viewer.take(1) == [first[1]]
 
 
@@ -119,8 +119,8 @@ def test_a_late_packet_still_goes_out(fanout: PureFanout, viewers: dict[str, Vie
     viewer = viewers["gcm128"]
     packets = frame([100] * 5, first=10)
     target = Target(viewer.slot, 5, 96, 0)
-    fanout.send(packets[:1] + packets[2:], [target])
-    fanout.send(packets[1:2], [target])
+    fanout.send(packets[:1] + packets[2:], [target], 0)
+    fanout.send(packets[1:2], [target], 0)
     numbers = [header.parse(packet).sequence for packet in viewer.read(5)]
     assert numbers == [10, 12, 13, 14, 11]
 
@@ -138,8 +138,8 @@ def test_unknown_slots_are_skipped(fanout: PureFanout, viewers: dict[str, Viewer
     fanout.remove_slot(gone.slot)
     fanout.remove_slot(gone.slot)
     targets = [Target(gone.slot, 1, 96, 0), Target(viewer.slot, 1, 96, 0), Target(999, 1, 96, 0)]
-    assert fanout.send(frame([100]), targets).packets == 1
-    assert fanout.send_to(gone.slot, frame([100])) == (0, 0, 0)
+    assert fanout.send(frame([100]), targets, 0).packets == 1
+    assert fanout.send_to(gone.slot, frame([100]), 0) == (0, 0, 0)
     assert fanout.send_rtcp(gone.slot, rtcp.write_bye((1,))) == (0, 0, 0)
     assert len(viewer.read(1)) == 1
     assert gone.silent()
@@ -161,7 +161,7 @@ def test_an_address_can_change(fanout: PureFanout, viewers: dict[str, Viewer]) -
     viewer, other = viewers["gcm128"], viewers["gcm256"]
     fanout.set_address(viewer.slot, other.socket.getsockname())
     fanout.set_address(12_345, ("127.0.0.1", 9))
-    fanout.send(frame([100]), [Target(viewer.slot, 1, 96, 0)])
+    fanout.send(frame([100]), [Target(viewer.slot, 1, 96, 0)], 0)
     assert len(other.take(1)) == 1
     assert viewer.silent()
 
@@ -171,22 +171,22 @@ def test_a_resend_beyond_the_window_is_dropped_and_counted(
 ) -> None:
     viewer = viewers["gcm128"]
     target = Target(viewer.slot, 5, 96, 0)
-    fanout.send(frame([10], first=0), [target])
-    fanout.send(frame([10], first=10_000), [target])
-    assert fanout.send(frame([10], first=0), [target]) == (0, 0, 1)
+    fanout.send(frame([10], first=0), [target], 0)
+    fanout.send(frame([10], first=10_000), [target], 0)
+    assert fanout.send(frame([10], first=0), [target], 0) == (0, 0, 1)
 
 
 def test_an_address_that_cannot_be_reached_is_counted(fanout: PureFanout) -> None:
     slot = fanout.add_slot(GCM128, bytes(28), ("255.255.255.255", 9))
-    assert fanout.send(frame([10, 10]), [Target(slot, 5, 96, 0)]) == (0, 0, 2)
+    assert fanout.send(frame([10, 10]), [Target(slot, 5, 96, 0)], 0) == (0, 0, 2)
 
 
 def test_a_burst_has_a_limit(fanout: PureFanout, viewers: dict[str, Viewer]) -> None:
     target = Target(viewers["gcm128"].slot, 5, 96, 0)
     full = frame([1_436] * MAX_BURST_PACKETS, first=0)
-    assert fanout.send(full, [target]).packets == MAX_BURST_PACKETS
+    assert fanout.send(full, [target], 0).packets == MAX_BURST_PACKETS
     with pytest.raises(ValueError):
-        fanout.send(full + full[:1], [target])
+        fanout.send(full + full[:1], [target], 0)
 
 
 def test_runs_have_equal_sizes_with_only_the_last_smaller() -> None:
@@ -204,7 +204,7 @@ def test_runs_have_equal_sizes_with_only_the_last_smaller() -> None:
 def test_srtp_refuses_what_was_tampered_with(fanout: PureFanout, viewers: dict[str, Viewer]) -> None:
     """The receiving half of these tests can fail."""
     viewer = viewers["gcm128"]
-    fanout.send(frame([100]), [Target(viewer.slot, 5, 96, 0)])
+    fanout.send(frame([100]), [Target(viewer.slot, 5, 96, 0)], 0)
     (datagram,) = viewer.take(1)
     with pytest.raises(Error):
         viewer.session.unprotect(datagram[:-1] + bytes((datagram[-1] ^ 1,)))

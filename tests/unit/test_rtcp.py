@@ -99,7 +99,6 @@ def test_unknown_types_are_skipped() -> None:
         b"\x82\xcb\x00\x01" + bytes(4),  # two SSRCs announced, one there
         b"\xa0\xcb\x00\x00",  # padding of nothing
         b"\x81\xcd\x00\x01" + bytes(4),  # feedback without a media SSRC
-        b"\x8f\xcd\x00\x04" + bytes(8) + b"\x00\x00\x00\x01" + bytes(4),  # an empty run
         rtcp.write_bye((1,)) * 33,
     ],
 )
@@ -119,6 +118,24 @@ def test_transport_feedback_from_the_draft() -> None:
     )
     packet = bytes.fromhex("8fcd") + (len(body) // 4).to_bytes(2) + body
     (message,) = rtcp.parse(packet)
-    assert message == feedback.TransportFeedback(
-        1, 2, 5, 500, 7, (16, 16 + 255, 16 + 255 + 4, None, 19, None, None, None, None)
+    assert isinstance(message, feedback.TransportReport)
+    assert (message.sender_ssrc, message.ssrc) == (1, 2)
+    assert feedback.read_transport(message.fci) == feedback.TransportFeedback(
+        5, 500, 7, (16, 16 + 255, 16 + 255 + 4, None, 19, None, None, None, None)
     )
+
+
+@pytest.mark.parametrize(
+    "fci",
+    [
+        b"",
+        bytes(7),
+        bytes.fromhex("0005 0001 0001f4 07 0000"),  # an empty run
+        bytes.fromhex("0005 0002 0001f4 07 2002 10"),  # a delta is missing
+        bytes.fromhex("0005 0001 0001f4 07 6001"),  # a symbol that is none
+        bytes.fromhex("0005 0009 0001f4 07 2002"),  # chunks are missing
+    ],
+)
+def test_refuses_what_is_no_transport_feedback(fci: bytes) -> None:
+    with pytest.raises(ParseError):
+        feedback.read_transport(fci)

@@ -2,7 +2,7 @@
 
 from media.forward.twcc import MAX_STATUSES, ArrivalRecorder
 from media.rtp import feedback, rtcp
-from media.rtp.feedback import TransportFeedback
+from media.rtp.feedback import TransportFeedback, TransportReport, read_transport
 
 
 def arrivals(reports: list[TransportFeedback]) -> dict[int, int | None]:
@@ -10,10 +10,11 @@ def arrivals(reports: list[TransportFeedback]) -> dict[int, int | None]:
     found: dict[int, int | None] = {}
     for report in reports:
         (read,) = rtcp.parse(feedback.write_transport(1, 2, report))
-        assert isinstance(read, TransportFeedback)
-        for index, ticks in enumerate(read.arrivals):
-            place = (read.base + index) & 0xFFFF
-            found[place] = None if ticks is None else read.reference * 256 + ticks
+        assert isinstance(read, TransportReport)
+        assert read_transport(read.fci) == report
+        for index, ticks in enumerate(report.arrivals):
+            place = (report.base + index) & 0xFFFF
+            found[place] = None if ticks is None else report.reference * 256 + ticks
     return found
 
 
