@@ -30,6 +30,7 @@ from media.forward.model import (
     ViewersHealth,
 )
 from media.forward.requests import (
+    Acknowledge,
     ClockMapping,
     ForwardPlain,
     PublisherAway,
@@ -45,9 +46,11 @@ from media.forward.requests import (
 from media.forward.show import Show
 from media.forward.stats import TokenBucket
 from media.forward.wallclock import WallClock
+from media.kernel import Acked
 from media.rtp import rtcp
 
 __all__ = [
+    "Acknowledge",
     "ClockMapping",
     "Codec",
     "ExtensionIds",
@@ -218,6 +221,12 @@ class Router:
             self._counters["rtcp_junk"] += 1
             return
         known.show.receive_rtcp(peer, packets, now)
+
+    def acknowledged(self, peer: PeerId, acked: Acked, now: float) -> None:
+        """The fan-out's answer to `Acknowledge`. A peer that has gone is ignored."""
+        known = self._peers.get(peer)
+        if known is not None:
+            known.show.acknowledged(peer, acked, now)
 
     def request_keyframe(self, show: str, rid: str, now: float) -> None:
         """A sink wants a keyframe (a remote worker's `RequestKeyframe`). An unknown show is ignored."""

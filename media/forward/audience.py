@@ -13,6 +13,8 @@ REPLAY_PACKETS_PER_TICK = 10
 """20 Mbit/s of 1,200-byte packets: a second of 2 Mbit/s video is replayed in about 0.1 s."""
 REPLAY_TICKS = 30
 """A longer replay is not spread over more ticks than this, so that it outruns any publisher."""
+PACED_PACKETS = 300
+"""A viewer at a pace that lies further behind (a second of 2.5 Mbit/s) waits for a keyframe instead."""
 
 Enter = Callable[[Subscription, str, int], bool]
 """May this viewer begin on this layer (rid) with a frame of this timestamp? Whoever says yes has ended its
@@ -53,6 +55,14 @@ class Audience:
         subscription.cursor = first
         self.replaying[subscription.peer] = subscription
 
+    def slow_down(self, peer: PeerId) -> None:
+        """The viewer has got a pace: what comes next leaves in slices. Ignored for who is not live."""
+        subscription = self.live.pop(peer, None)
+        if subscription is not None:
+            self.targets = [target for target in self.targets if target.slot != peer]
+            subscription.cursor = self.sent_until
+            self.replaying[peer] = subscription
+
     def leave(self, peer: PeerId) -> None:
         """The viewer has gone or takes another layer; unknown peers are ignored."""
         self.waiting.pop(peer, None)
@@ -91,9 +101,13 @@ class Audience:
             if s.accepts(self.codec) and self._enter(s, self._rid, timestamp)
         }
         self.waiting = {p: s for p, s in self.waiting.items() if p not in ready}
-        targets = [s.begin(self._rid, first, self.codec, self.octets) for s in ready.values()]
-        self.live |= ready
+        at_once = {p: s for p, s in ready.items() if s.pace_bps is None}
+        targets = [s.begin(self._rid, first, self.codec, self.octets) for s in at_once.values()]
+        self.live |= at_once
         self.targets = [*self.targets, *targets]
+        for peer, subscription in ready.items():
+            if peer not in at_once:
+                self.replay(subscription, first)
 
     def late(self, packet: bytes, sequence: int) -> None:
         """Send one packet that came after its frame, to those whose stretch includes it."""
@@ -111,6 +125,10 @@ class Audience:
 
     def tick(self) -> None:
         """One step of every replay; those that have caught up become live."""
+        for peer, subscription in list(self.replaying.items()):
+            if subscription.pace_bps and self.sent_until - (subscription.cursor or 0) > PACED_PACKETS:
+                subscription.finish(subscription.cursor or 0, self.octets)
+                self.waiting[peer] = self.replaying.pop(peer)
         done = {p: s for p, s in self.replaying.items() if self._step(s)}
         if not done:
             return
@@ -130,12 +148,20 @@ class Audience:
         cursor = subscription.cursor or 0
         behind = self.sent_until - cursor
         end = cursor + min(behind, max(REPLAY_PACKETS_PER_TICK, -(-behind // REPLAY_TICKS)))
+        pace_bps = subscription.pace_bps
+        if pace_bps is not None:
+            octets = pace_bps / 8 * REPLAY_TICK_S
+            subscription.budget_octets = min(subscription.budget_octets, octets) + octets
         packets: list[bytes] = []
         for sequence in range(cursor, end):
             packet = self._cache.get(sequence)
+            if pace_bps is not None and subscription.budget_octets <= 0:
+                end = sequence
+                break
             if packet is not None:
                 packets.append(subscription.readdress(packet, sequence))
+                subscription.budget_octets -= len(packet)
         if packets:
             self._emit(SendTo(subscription.peer, packets))
         subscription.cursor = end
-        return end >= self.sent_until
+        return end >= self.sent_until and pace_bps is None

@@ -98,6 +98,10 @@ class SubscriberConfig:
     show: str
     tracks: tuple[OutgoingTrack, ...]
     cname: str = "vendue"
+    transport_cc: int = 0
+    """Id of the header extension for transport-wide numbers; 0: not negotiated. Only with RTX for every video
+    codec: a byte-identical retransmission would need a remembered number.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from media.forward.model import Kind, PeerId, PublisherConfig, ShowHealth, Subsc
 from media.forward.presence import Presence
 from media.forward.published_track import PublishedLayer
 from media.forward.requests import (
+    Acknowledge,
     ClockMapping,
     ForwardPlain,
     Request,
@@ -22,6 +23,7 @@ from media.forward.subscription import Subscription
 from media.forward.timeline import OutgoingTimeline, ms_to_ntp
 from media.forward.track import Track
 from media.forward.wallclock import WallClock
+from media.kernel import Acked
 from media.rtp.rtcp import RtcpPacket
 from media.rtp.sequence import unwrap32
 
@@ -164,9 +166,28 @@ class Show:
             resend = egress.receive_rtcp(packets, middle, now)
             if resend:
                 self._emit(SendTo(peer, resend))
+            for fci in egress.reports:
+                self._emit(Acknowledge(peer, fci))
+            if len(egress.reports) == len(packets):  # some twenty a second of each viewer say nothing else
+                egress.reports.clear()
+                return
+            egress.reports.clear()
             if (video := egress.subscriptions.get(Kind.VIDEO)) is not None:
                 self.tracks[Kind.VIDEO].reported(video, now)
         self._schedule()
+
+    def acknowledged(self, peer: PeerId, acked: Acked, now: float) -> None:
+        """What a viewer's transport-wide feedback says of what was sent to it."""
+        egress = self.egresses.get(peer)
+        video = None if egress is None else egress.subscriptions.get(Kind.VIDEO)
+        if video is None:
+            return
+        self._counters["acknowledged_unknown"] += acked.unknown
+        track = self.tracks[Kind.VIDEO]
+        if track.measured(video, acked, now):
+            track.reported(video, now)
+            self._replay_at = self._replay_at or now
+            self._schedule()
 
     def _forward(self, layer: PublishedLayer, packets: list[bytes]) -> None:
         """A frame for the sinks."""
@@ -247,6 +268,11 @@ class Show:
         if self._ticks % REPORT_TICKS == 0:
             self._every_second(now)
         self.tracks[Kind.VIDEO].review(self._ticks, now)
+        for peer, packets in self.tracks[Kind.VIDEO].probes(TICK_S):
+            self._counters["probes"] += len(packets)
+            self._emit(SendTo(peer, packets))
+        if self._replay_at is None and any(layer.audience.replaying for layer in self._layers):
+            self._replay_at = now  # a viewer with a pace has begun on a layer
         self._report_to_subscribers(now)
 
     def _end(self) -> None:

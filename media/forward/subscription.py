@@ -16,6 +16,8 @@ RESEND_BURST = 500
 RESEND_PAUSE_S = 0.02
 """The same packet is not sent again within this time: the first copy may still be on its way."""
 MAX_RECENT = 1_024
+MAX_PROBE_PACKETS = 64
+"""In one tick of 50 ms: a probe of 12 Mbit/s, more than any layer adds."""
 
 
 class Subscription:
@@ -30,8 +32,10 @@ class Subscription:
         "_octets_from",
         "_recent",
         "_rtx_sequence",
+        "budget_octets",
         "choice",
         "cursor",
+        "pace_bps",
         "path",
         "peer",
         "refused",
@@ -52,6 +56,9 @@ class Subscription:
         self.choice = LayerChoice(now)
         self.rid = self.wanted = ""
         self.cursor: int | None = None
+        self.pace_bps: float | None = None
+        """At most so much at once: a narrow path gets frames in slices instead of bursts."""
+        self.budget_octets = 0.0
         self.resent = 0
         self.refused = 0
         self._first_out = self.rewriter.sent(0)
@@ -111,6 +118,21 @@ class Subscription:
                 continue
             packets.append(self._copy(packet, segment, segment.out(sequence)))
         self.resent += len(packets)
+        return packets
+
+    def probe(self, cache: PacketCache, sent_until: int, octets: float) -> list[bytes]:
+        """About so many octets of what was sent last, once more as RTX; nothing without RTX."""
+        segment = self.rewriter.current
+        packets: list[bytes] = []
+        if segment is None or not segment.rtx_payload_type:
+            return packets
+        for sequence in range(sent_until - 1, max(segment.first, sent_until - MAX_PROBE_PACKETS) - 1, -1):
+            packet = cache.get(sequence)
+            if octets <= 0:
+                break
+            if packet is not None:
+                packets.append(self._copy(packet, segment, segment.out(sequence)))
+                octets -= len(packet)
         return packets
 
     def _may_resend(self, number: int, now: float) -> bool:

@@ -9,6 +9,7 @@ and is sent the old one until then.
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from media.forward.bandwidth import MIN_BPS
 from media.forward.layers import START_BPS, choose
 from media.forward.model import Kind, PeerId
 from media.forward.numbering import FIRST_SEQUENCE
@@ -17,6 +18,7 @@ from media.forward.published_track import PublishedLayer
 from media.forward.requests import Request
 from media.forward.subscription import Subscription
 from media.forward.timeline import OutgoingTimeline, SourceClock
+from media.kernel import Acked
 
 MAX_LAYERS = 4
 """Three and the one without a name, for a track's life; streams of more rids have nowhere to go."""
@@ -26,6 +28,10 @@ SETTLED_S = 0.3
 """So long another one must have gone on: after a pause of them all, one comes back first."""
 UNREPORTED_S = 3.0
 """Without sender reports for so long, arrival times place a layer: some frames off is better than never."""
+PACE = 2.5
+"""A narrow path gets frames at so many times its capacity: a keyframe in slices, and yet in time."""
+PACED_S = 10.0
+"""Without trouble for so long, a viewer gets its frames at once again."""
 TURNS = 5
 """Viewers are looked at in turns; whoever reports is looked at at once."""
 
@@ -219,8 +225,36 @@ class Track:
             return
         bitrates_bps = self._bitrates_bps(now)
         for peer, subscription in self.subscriptions.items():
-            if peer % TURNS == turn % TURNS:
+            if peer % TURNS == turn % TURNS or subscription.choice.probe is not None:
                 self._review(subscription, bitrates_bps, now)
+
+    def measured(self, subscription: Subscription, acked: Acked, now: float) -> bool:
+        """Take in transport-wide feedback. True when it shows trouble: the viewer has a pace from now on."""
+        estimate = subscription.path.acknowledged(acked, now)
+        if estimate.troubled_at == now and estimate.capacity_bps is not None:
+            slow = subscription.pace_bps is None
+            subscription.pace_bps = max(MIN_BPS, estimate.capacity_bps) * PACE
+            if slow:
+                for layer in self.layers.values():
+                    layer.audience.slow_down(subscription.peer)
+            return True
+        if subscription.pace_bps and estimate.is_clean() and now - estimate.troubled_at > PACED_S:
+            subscription.pace_bps = None
+        return False
+
+    def probes(self, seconds: float) -> list[tuple[PeerId, list[bytes]]]:
+        """What to send so that viewers who are being probed get their extra rate for so long."""
+        found: list[tuple[PeerId, list[bytes]]] = []
+        for peer, subscription in self.subscriptions.items():
+            probe = subscription.choice.probe
+            if probe is None:
+                continue
+            layer = self.layer_of(subscription)
+            until = layer.audience.sent_until if subscription.cursor is None else subscription.cursor
+            packets = subscription.probe(layer.cache, until, probe.extra_bps / 8 * seconds)
+            if packets:
+                found.append((peer, packets))
+        return found
 
     def reported(self, subscription: Subscription, now: float) -> None:
         """A viewer has said something: look at once."""

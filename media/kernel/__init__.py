@@ -50,6 +50,7 @@ class Sent(NamedTuple):
 class Acked(NamedTuple):
     """What one transport-wide feedback message says that was not known before.
 
+    A packet that was reported as lost and comes after all is taken off `lost`, which may be below 0.
     `octets` are those of the packets received (as prepared). `delay_us` is the least time that one of them
     took, by two clocks whose difference is unknown: relative to the first packet ever reported, so that only
     its change means something. `arrived_us` is the last arrival on the viewer's clock. Both are 0 when none

@@ -57,10 +57,15 @@ static void take(struct history *history, uint64_t number, int arrived, int64_t 
     return;
   }
   uint16_t *size = &history->size[number % HISTORY_PACKETS];
-  if (!*size) return; /* told before */
+  if (!*size || (!arrived && *size & REPORTED_LOST)) return; /* told before */
   if (!arrived) {
     out->lost++;
+    *size |= REPORTED_LOST;
     return;
+  }
+  if (*size & REPORTED_LOST) { /* it was only late */
+    out->lost--;
+    *size &= REPORTED_LOST - 1;
   }
   /* Both clocks run on; their difference is only known up to a constant, which the first delay takes away. */
   int64_t delay_us = (int32_t)((uint32_t)arrival_us - history->sent_us[number % HISTORY_PACKETS]);

@@ -10,6 +10,7 @@ from media.rtp.feedback import read_transport
 
 TICK_US = 250
 REFERENCE_US = 64_000
+_REPORTED_LOST = 0x8000
 
 
 class History:
@@ -46,11 +47,15 @@ class History:
                 unknown += 1
                 continue
             size = self._sizes[place % HISTORY_PACKETS]
-            if not size:
+            if not size or (ticks is None and size & _REPORTED_LOST):
                 continue
             if ticks is None:
                 lost += 1
+                self._sizes[place % HISTORY_PACKETS] = size | _REPORTED_LOST
                 continue
+            if size & _REPORTED_LOST:  # it was only late
+                lost -= 1
+                size &= _REPORTED_LOST - 1
             arrival_us = said.reference * REFERENCE_US + ticks * TICK_US
             delay = self._delay_us(arrival_us, place)
             delay_us = delay if not received else min(delay, delay_us)

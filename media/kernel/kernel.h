@@ -22,6 +22,7 @@ enum {
   MAX_TRAILER_BYTES = 148,    /* SRTP_MAX_SRTCP_TRAILER_LEN of libsrtp 2 */
   MAX_DATAGRAM_BYTES = 65000, /* the system refuses a message above 65,507 before it is cut */
   HISTORY_PACKETS = 1024,     /* a power of two; at 500 packets a second two seconds, longer than feedback takes */
+  REPORTED_LOST = 0x8000,     /* no packet is so long */
 };
 
 struct packet {
@@ -64,7 +65,7 @@ struct history {
   int64_t first_delay_us; /* all delays are told relative to the first one */
   int has_delay;
   uint32_t sent_us[HISTORY_PACKETS];
-  uint16_t size[HISTORY_PACKETS]; /* 0: reported as received before */
+  uint16_t size[HISTORY_PACKETS]; /* 0: reported as received; with REPORTED_LOST: as lost so far */
 };
 
 /* What one feedback message says: see media.kernel.Acked. */

@@ -22,13 +22,15 @@ _SIMULCAST_EXTENSIONS = {
     _RID: "rid",
     "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id": "repaired_rid",
 }
+_TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 _EXTENSIONS = {
     "urn:ietf:params:rtp-hdrext:sdes:mid": "mid",
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01": "transport_cc",
+    _TRANSPORT_CC: "transport_cc",
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time": "abs_capture_time",
 }
 _VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
 _VIEWER_FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
+_MEASURED_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
 _AUDIO_FEEDBACK = ("transport-cc", "nack")
 
 
@@ -67,6 +69,8 @@ class ViewerAnswer:
     tracks: tuple[OutgoingTrack, ...]
     accepted: tuple[tuple[str, str], ...]
     """Kind and mid of the sections in the bundle."""
+    transport_cc: int = 0
+    """Id of the header extension for transport-wide numbers; 0: not negotiated."""
 
 
 def answer_publisher(offer: Offer, local: LocalTransport) -> PublisherAnswer | NoCommonCodec:
@@ -101,25 +105,56 @@ def answer_viewer(
     """Send to the first audio and the first video section that takes it."""
     tracks: list[OutgoingTrack] = []
     writer = _Writer(offer, local)
-    taken: set[str] = set()
+    wanted = _wanted_by_viewer(offer)
+    transport_cc = _transport_cc(list(wanted.values()))
     for media in offer.media:
-        codecs = _preferred(media)
-        wanted = media.usable and media.direction in ("recvonly", "sendrecv") and media.kind not in taken
-        if not codecs or not wanted:
+        if wanted.get(media.kind) is not media:
             writer.reject(media)
             continue
-        taken.add(media.kind)
+        codecs = _preferred(media)
         track = _outgoing(media.kind, codecs, random_u32)
         lines = [f"msid:{CNAME} {media.kind}"]
         if track.rtx_ssrc:
             lines.append(f"ssrc-group:FID {track.ssrc} {track.rtx_ssrc}")
         lines += [f"ssrc:{ssrc} cname:{CNAME}" for ssrc in (track.ssrc, track.rtx_ssrc) if ssrc]
-        feedback = _VIEWER_FEEDBACK if media.kind == "video" else ()
-        writer.accept(media, codecs, feedback, "sendonly", lines)
+        if transport_cc:
+            lines.append(f"extmap:{transport_cc} {_TRANSPORT_CC}")
+        writer.accept(
+            media, codecs, _viewer_feedback(media.kind, measured=bool(transport_cc)), "sendonly", lines
+        )
         tracks.append(track)
     if not tracks:
         return NoCommonCodec()
-    return ViewerAnswer(writer.text(), tuple(tracks), tuple(writer.accepted))
+    return ViewerAnswer(writer.text(), tuple(tracks), tuple(writer.accepted), transport_cc)
+
+
+def _wanted_by_viewer(offer: Offer) -> dict[str, OfferedMedia]:
+    """The first section of each kind that takes something of ours."""
+    wanted: dict[str, OfferedMedia] = {}
+    for media in offer.media:
+        if media.usable and media.direction in ("recvonly", "sendrecv") and _preferred(media):
+            wanted.setdefault(media.kind, media)
+    return wanted
+
+
+def _viewer_feedback(kind: str, *, measured: bool) -> tuple[str, ...]:
+    if kind == "video":
+        return _MEASURED_FEEDBACK if measured else _VIEWER_FEEDBACK
+    return ("transport-cc",) if measured else ()
+
+
+def _transport_cc(sections: Sequence[OfferedMedia]) -> int:
+    """The id of transport-wide numbers where all sections offer them under one, and every video codec has RTX
+    (a byte-identical retransmission would need its number remembered); else 0.
+    """
+    ids = {media.extensions.get(_TRANSPORT_CC, 0) for media in sections}
+    video = next((media for media in sections if media.kind == "video"), None)
+    if len(ids) != 1 or video is None:
+        return 0
+    repaired = all(
+        codec.rtx_payload_type is not None and "transport-cc" in codec.feedback for codec in _preferred(video)
+    )
+    return ids.pop() if repaired else 0
 
 
 def restart_fragment(accepted: Sequence[tuple[str, str]], local: LocalTransport) -> str:

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from time import monotonic
 
 from media.kernel import Fanout, Sent
-from media.router import ForwardPlain, RequestKeyframe, Router, SendBurst, SendRtcp, SendTo
+from media.router import (
+    Acknowledge,
+    ForwardPlain,
+    Request,
+    RequestKeyframe,
+    Router,
+    SendBurst,
+    SendRtcp,
+    SendTo,
+)
 from media.transport.guard import Guard
 from media.transport.notices import Notice
 
@@ -43,20 +52,30 @@ class Pump:
     def flush(self) -> None:
         """Carry out the router's requests and set its timer."""
         try:
-            for request in self._router.drain():
-                match request:
-                    case SendBurst(packets, targets):
-                        self._count(self._fanout.send(packets, targets))
-                    case SendTo(slot, packets):
-                        self._count(self._fanout.send_to(slot, packets))
-                    case SendRtcp(slot, packet):
-                        self._count(self._fanout.send_rtcp(slot, packet))
-                    case ForwardPlain() | RequestKeyframe():
-                        pass  # one worker: there are no sinks and no remote publishers yet
-                    case _:
-                        self._notify(request)
+            while requests := self._router.drain():
+                self._carry_out(requests)
         finally:
             self._arm()
+
+    def _carry_out(self, requests: list[Request]) -> None:
+        now = monotonic()
+        now_us = int(now * 1e6)
+        for request in requests:
+            match request:
+                case SendBurst(packets, targets):
+                    self._count(self._fanout.send(packets, targets, now_us))
+                case SendTo(slot, packets):
+                    self._count(self._fanout.send_to(slot, packets, now_us))
+                case SendRtcp(slot, packet):
+                    self._count(self._fanout.send_rtcp(slot, packet))
+                case Acknowledge(slot, fci):
+                    acked = self._fanout.acknowledge(slot, fci)
+                    if acked is not None:
+                        self._router.acknowledged(slot, acked, now)
+                case ForwardPlain() | RequestKeyframe():
+                    pass  # one worker: there are no sinks and no remote publishers yet
+                case _:
+                    self._notify(request)
 
     def _count(self, sent: Sent) -> None:
         totals = self.totals

@@ -209,10 +209,14 @@ class Relay:
         if keys is None or peer.address is None:
             return
         now = monotonic()
-        slot = peer.slot = self._fanout.add_slot(keys.profile.libsrtp_profile, keys.send, peer.address)
         answer = resource.answer
+        transport_cc = answer.transport_cc if isinstance(answer, ViewerAnswer) else 0
+        slot = peer.slot = self._fanout.add_slot(
+            keys.profile.libsrtp_profile, keys.send, peer.address, transport_cc
+        )
         if isinstance(answer, ViewerAnswer):
-            self._router.add_subscriber(slot, SubscriberConfig(resource.show, answer.tracks, CNAME), now)
+            config = SubscriberConfig(resource.show, answer.tracks, CNAME, transport_cc)
+            self._router.add_subscriber(slot, config, now)
         else:
             config = PublisherConfig(resource.show, resource.publication, answer.tracks, answer.extensions)
             self._router.add_publisher(slot, config, now)

@@ -51,8 +51,10 @@ def simulcast_config(show: str = "show", publication: str = "pub1") -> Publisher
     return replace(plain, tracks=(audio, replace(video, rids=("q", "h", "f"))), extensions=ids)
 
 
-def subscriber_config(show: str = "show", *, rtx: bool = True, ssrc: int = 0x1000) -> SubscriberConfig:
-    """H264, VP8 and Opus, with or without RTX."""
+def subscriber_config(
+    show: str = "show", *, rtx: bool = True, ssrc: int = 0x1000, transport_cc: int = 0
+) -> SubscriberConfig:
+    """H264, VP8 and Opus, with or without RTX and transport-wide numbers."""
     video = OutgoingTrack(
         Kind.VIDEO,
         ssrc + 1,
@@ -60,7 +62,8 @@ def subscriber_config(show: str = "show", *, rtx: bool = True, ssrc: int = 0x100
         rtx_ssrc=ssrc + 2 if rtx else 0,
         rtx_payload_types={"h264": 103, "vp8": 105} if rtx else {},
     )
-    return SubscriberConfig(show, (OutgoingTrack(Kind.AUDIO, ssrc, {"opus": 109}), video), cname="c")
+    tracks = (OutgoingTrack(Kind.AUDIO, ssrc, {"opus": 109}), video)
+    return SubscriberConfig(show, tracks, cname="c", transport_cc=transport_cc)
 
 
 @dataclass

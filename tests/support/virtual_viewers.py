@@ -3,12 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable
 
+from support.narrow_path import NarrowPath
+
 from media.router import (
+    Acknowledge,
     ClockMapping,
     PublisherAway,
     PublisherBack,
     PublisherDown,
     PublisherUp,
+    Request,
     Router,
     SendBurst,
     SendRtcp,
@@ -35,6 +39,8 @@ class Lab:
         self.rtp: dict[int, list[tuple[float, bytes]]] = defaultdict(list)
         self.rtcp: dict[int, list[tuple[float, rtcp.RtcpPacket]]] = defaultdict(list)
         self.clocks: list[ClockMapping] = []
+        self.paths: dict[int, NarrowPath] = {}
+        """Peers behind a path of their own, which gives feedback."""
         self.news: list[tuple[float, News]] = []
         self.other: list[object] = []
         self._contents: dict[tuple[int, int, int], bytes] = {}
@@ -42,7 +48,11 @@ class Lab:
 
     def collect(self) -> None:
         """Take the router's requests as the transport would."""
-        for request in self.router.drain():
+        while requests := self.router.drain():
+            self._take(requests)
+
+    def _take(self, requests: list[Request]) -> None:
+        for request in requests:
             match request:
                 case SendBurst(packets, targets):
                     assert 1 <= len(packets) <= 64
@@ -51,16 +61,26 @@ class Lab:
                             sequence = int.from_bytes(packet[2:4]) + offset
                             self._sent(slot, header.readdress(packet, ssrc, payload_type, sequence))
                 case SendTo(peer, packets):
-                    for packet in packets:
-                        self._sent(peer, packet)
+                    self._all_sent(peer, packets)
                 case SendRtcp(peer, compound):
                     self.rtcp[peer] += [(self.now, packet) for packet in rtcp.parse(compound)]
+                case Acknowledge():
+                    self._acknowledge(request)
                 case ClockMapping():
                     self.clocks.append(request)
                 case PublisherUp() | PublisherAway() | PublisherBack() | PublisherDown():
                     self.news.append((self.now, request))
                 case _:
                     self.other.append(request)
+
+    def _acknowledge(self, request: Acknowledge) -> None:
+        acked = self.paths[request.peer].history.acknowledge(request.fci)
+        if acked is not None:
+            self.router.acknowledged(request.peer, acked, self.now)
+
+    def _all_sent(self, peer: int, packets: list[bytes]) -> None:
+        for packet in packets:
+            self._sent(peer, packet)
 
     def _sent(self, peer: int, packet: bytes) -> None:
         head = header.parse(packet)
@@ -73,6 +93,8 @@ class Lab:
         if self._contents.setdefault((*key, extended), packet) != packet:
             raise NonceReuse(f"peer {peer} ssrc {head.ssrc:#x} number {extended}")
         self.rtp[peer].append((self.now, packet))
+        if peer in self.paths:
+            self.paths[peer].send(packet, self.now)
 
     def run(self, until: float) -> None:
         """Let time pass; every deadline must be served a bounded number of times."""

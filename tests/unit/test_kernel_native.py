@@ -186,9 +186,9 @@ def test_feedback_says_what_came_when(which: int) -> None:
         side.fanout.send_to(slot, frame([100], 9, 1), 1_010_000)
         first = fci_of((-4, 100, [0, 4, None, 80]), 4)
         assert side.fanout.acknowledge(slot, first) == Acked(3, 1, 2 * 212 + 112, 0, 0, 6_420_000)
-        assert side.fanout.acknowledge(slot, first) == Acked(0, 1, 0, 0, 0, 0), "told once"
+        assert side.fanout.acknowledge(slot, first) == Acked(0, 0, 0, 0, 0, 0), "told once"
         late = fci_of((-2, 100, [480]), 4)
-        assert side.fanout.acknowledge(slot, late) == Acked(1, 0, 212, 0, 120_000, 6_520_000)
+        assert side.fanout.acknowledge(slot, late) == Acked(1, -1, 212, 0, 120_000, 6_520_000)
         assert side.fanout.acknowledge(slot, fci_of((0, 100, [0]), 4)) == Acked(0, 0, 0, 1, 0, 0)
         assert side.fanout.acknowledge(slot + 1, first) is None
         assert side.fanout.acknowledge(slot, b"") is None

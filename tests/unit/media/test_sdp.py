@@ -103,7 +103,10 @@ def test_a_viewer_gets_every_codec_so_that_any_publisher_may_come() -> None:
     assert video[0] == "m=video 9 UDP/TLS/RTP/SAVPF 109 96 98 114 97 99"
     assert "a=sendonly" in video
     assert "a=rtcp-fb:109 nack pli" in video
-    assert not any("transport-cc" in line or line.startswith("a=extmap") for line in video)
+    assert "a=rtcp-fb:109 transport-cc" in video
+    assert [line for line in video if line.startswith("a=extmap")] == [f"a=extmap:3 {offers.TWCC}"]
+    assert f"a=extmap:3 {offers.TWCC}" in section(answer.sdp, "audio")
+    assert answer.transport_cc == 3
     audio_track, video_track = answer.tracks
     assert audio_track.payload_types == {"opus": 111}
     assert audio_track.rtx_ssrc == 0
