@@ -17,7 +17,10 @@ from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
-from server.commerce.payments.sandbox import SandboxGateway, StoreRecords
+from server.commerce.payments.gateway import Gateway
+from server.commerce.payments.news import News
+from server.commerce.payments.records import StoreRecords
+from server.commerce.payments.sandbox import SandboxGateway
 from server.commerce.reconciler import Reconciler
 from server.commerce.sweeper import Sweeper
 from server.ids import new_id
@@ -106,8 +109,8 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
         services = _services(settings, store, texts, clock, hub, key.public_key())
         await services.revocations.refresh()
         await services.shows.repair_directory()
+        stack.push_async_callback(services.checkout.close)  # and the gateway's connections
         await stack.enter_async_context(_background(services, Sealer(store, key), Archiver(store, settings)))
-        stack.push_async_callback(services.checkout.close)
         door = Door(
             hub,
             services.tickets,
@@ -148,7 +151,8 @@ def _services(  # noqa: PLR0917 - the parts that are made before
     pids = Pids(store)
     shows = Shows(store, pids)
     ledger = Ledger(store, settings, texts)
-    gateway = SandboxGateway(StoreRecords(store))
+    gateway = _gateway(settings, store)
+    reconciler = Reconciler(ledger, gateway)
     workers = [MediaWorker(index, settings.media_socket(index)) for index in range(settings.workers.media)]
     media = MediaLink(workers, hub, shows, clock.exact_ms)
 
@@ -174,7 +178,8 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         auctions=Auctions(store, settings, ledger.buyers, texts),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),
-        reconciler=Reconciler(ledger, gateway),
+        reconciler=reconciler,
+        news=_news(settings, store, reconciler),
         hub=hub,
         tickets=Tickets(store, settings.auth.secret),
         media=media,
@@ -188,6 +193,28 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         seal_key_pem=public_pem(public_key),
         now_ms=clock.now_ms,
     )
+
+
+def _gateway(settings: Settings, store: Store) -> Gateway:
+    records = StoreRecords(store)
+    if settings.payments.gateway == "test":
+        return SandboxGateway(records)
+    from server.commerce.payments.stripe_gateway import StripeGateway  # noqa: PLC0415 - 30 MB that few need
+
+    return StripeGateway(
+        records,
+        secret_key=settings.payments.stripe_secret_key,
+        api_base=settings.payments.stripe_api_base,
+        public_url=settings.http.public_url,
+    )
+
+
+def _news(settings: Settings, store: Store, reconciler: Reconciler) -> News | None:
+    if settings.payments.gateway == "test":
+        return None
+    from server.commerce.payments.stripe_news import StripeNews  # noqa: PLC0415 - see _gateway
+
+    return StripeNews(store, settings.payments.stripe_webhook_secret, reconciler.on_news)
 
 
 @contextlib.asynccontextmanager

@@ -66,8 +66,11 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "sold_out": ProblemKind(409, "Sold out"),
     "declined": ProblemKind(402, "The payment was declined"),
     "payment_in_progress": ProblemKind(409, "Another payment of this order is being tried"),
+    "refund_too_large": ProblemKind(409, "Less than that is left to give back"),
     "hold_expired": ProblemKind(410, "The hold has expired"),
     "payment_unknown": ProblemKind(503, "The outcome of the payment is not known yet"),
+    "bad_signature": ProblemKind(400, "The signature is missing, wrong or too old"),
+    "webhook_replayed": ProblemKind(409, "This very message was taken before"),
     # video
     "already_publishing": ProblemKind(409, "Someone else is publishing"),
     "unknown_resource": ProblemKind(404, "No such video session"),

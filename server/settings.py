@@ -46,6 +46,13 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
+def absolute_url(value: str) -> str:
+    """An address without a closing slash; ValueError when it is none that HTTP reaches."""
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+        raise ValueError("must be an absolute http or https URL")
+    return value.rstrip("/")
+
+
 class Section(BaseModel):
     """A frozen group of settings that refuses keys it does not know."""
 
@@ -71,9 +78,7 @@ class Http(Section):
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
-            raise ValueError("must be an absolute http or https URL, or empty")
-        return value.rstrip("/")
+        return absolute_url(value) if value else ""
 
 
 class Udp(Section):
@@ -162,13 +167,14 @@ class Payments(Section):
 
     gateway: Literal["test", "stripe"] = "test"
     test_mode: bool = False
+    stripe_secret_key: str = Field(default="", repr=False)
+    stripe_webhook_secret: str = Field(default="", repr=False)
+    stripe_api_base: str = "https://api.stripe.com"
 
-    @field_validator("gateway")
+    @field_validator("stripe_api_base")
     @classmethod
-    def _built(cls, value: str) -> str:
-        if value == "stripe":
-            raise ValueError("'stripe' is not part of this version")
-        return value
+    def _absolute(cls, value: str) -> str:
+        return absolute_url(value)
 
 
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -318,6 +324,15 @@ def _cross_problems(settings: Settings, *, serving: bool) -> list[str]:
         problems.append("auth.secret: required when redis.url is set, or no two processes sign with one key")
     if serving and settings.payments.gateway == "test" and not settings.payments.test_mode:
         problems.append("payments.test_mode: must be true when payments.gateway is 'test' (no money moves)")
+    if settings.payments.gateway == "stripe":
+        needed = {
+            "payments.stripe_secret_key": settings.payments.stripe_secret_key,
+            "payments.stripe_webhook_secret": settings.payments.stripe_webhook_secret,
+            "http.public_url": settings.http.public_url,
+        }
+        problems += [
+            f"{key}: required when payments.gateway is 'stripe'" for key, has in needed.items() if not has
+        ]
     if settings.run_dir and len(os.fsencode(settings.media_socket(99).absolute())) > UNIX_PATH_MAX_BYTES:
         problems.append(f"run_dir: too long for the path of a unix socket ({UNIX_PATH_MAX_BYTES} bytes)")
     return problems

@@ -6,6 +6,7 @@ reconciler.py). All methods raise StoreError when the store does not do its part
 asking again with the same key is always safe.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2s
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import msgspec
 
 from server.commerce.buyer_index import BuyerIndex
 from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
-from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
+from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Refunds, Settled
 from server.ids import is_idempotency_key, is_sku, order_id
 from server.settings import Settings
 from server.store.outcome import Refused, StoreUnavailable
@@ -23,9 +24,10 @@ from server.store.store import Store
 from server.tokens import Principal
 
 ASK_AFTER_MS = 3000
-"""From this age on an attempt without an outcome is the reconciler's; longer than a gateway's usual answer.
-
-"""
+"""From this age on an attempt without an outcome is the reconciler's: a gateway has usually answered."""
+PENDING_MS = 15_000
+"""So often one asks about a buyer who is at the bank, whose end a webhook tells sooner. At a gateway's usual
+limit (100 requests a second) that is a thousand such buyers."""
 SWEEPS_MAX = 64
 """Runs of the sweep (256 due holds each) that one request may wait for before it gives up."""
 REASON_MAX_CHARS = 280
@@ -34,15 +36,16 @@ REASON_MAX_CHARS = 280
 class Swept(msgspec.Struct, frozen=True):
     """What a sweep wrote, and what it found to do for others.
 
-    `attempts` are (order, number) whose outcome nobody has booked; `refunds` are (order, paid_by,
-    amount_minor) still to be given back; `quiet`: the show is over and nothing is outstanding.
+    `attempts` are (order, number, kept): their outcome is not booked, or their money not yet where it
+    belongs; `kept` is false when what it would buy is not kept for it any more. `refunds` are (order,
+    paid_by, refunds) still to be given back; `quiet`: the show is over and nothing is outstanding.
     """
 
     expired: int
     ended: int
     quiet: bool
-    attempts: tuple[tuple[str, int], ...] = ()
-    refunds: tuple[tuple[str, int, int], ...] = ()
+    attempts: tuple[tuple[str, int, bool], ...] = ()
+    refunds: tuple[tuple[str, int, Refunds], ...] = ()
 
 
 class Ledger:
@@ -107,16 +110,25 @@ class Ledger:
         return Attempt(OrderState(json), number, amount_minor, currency.decode())
 
     async def settle(self, show: str, order: str, number: int, *, approved: bool) -> Settled | Refused:
-        """Book how attempt `number` ended; a repeat changes nothing. Refusal: unknown_order."""
-        reply = await self._run("settle", show, None, order, number, "approved" if approved else "declined")
+        """Book how attempt `number` ended; a repeat changes nothing. Refusal: unknown_order.
+
+        One that was approved stays the reconciler's until `money_settled`. Declined after it had paid: the
+        gateway has lost it, and the sale is taken back.
+        """
+        outcome = "approved" if approved else "declined"
+        reply = await self._run("settle", show, None, order, number, outcome, ASK_AFTER_MS)
         if isinstance(reply, Refused):
             return reply
-        state = reply[1].decode()
-        return Settled(OrderState(reply[2]), state, state == "surplus")
+        _, state, json, paid_by, refunds = reply
+        return Settled(OrderState(json), state.decode(), paid_by, _refunds(refunds))
 
-    async def surplus_returned(self, show: str, order: str, number: int) -> None:
-        """The gateway has given back a charge that `settle` called surplus."""
-        await self._run("settle", show, None, order, number, "returned")
+    async def money_settled(self, show: str, order: str, number: int) -> None:
+        """The gateway has taken what attempt `number` reserved, or has let it go."""
+        await self._run("settle", show, None, order, number, "done")
+
+    async def still_pending(self, show: str, order: str, number: int) -> None:
+        """The gateway cannot say yet; ask again in PENDING_MS, or when the hold is over."""
+        await self._run("settle", show, None, order, number, "pending", PENDING_MS)
 
     async def cancel(
         self, show: str, principal: Principal, order: str, *, idempotency_key: str = ""
@@ -126,16 +138,28 @@ class Ledger:
         return reply if isinstance(reply, Refused) else OrderState(reply[1])
 
     async def refund(
-        self, show: str, principal: Principal, order: str, *, restock: bool, reason: str, idempotency_key: str
+        self,
+        show: str,
+        principal: Principal,
+        order: str,
+        *,
+        restock: bool,
+        reason: str,
+        idempotency_key: str,
+        amount_minor: int | None = None,
+        quantity: int | None = None,
     ) -> RefundDue | Refused:
         """Take a paid order back; its units return to the shelf or are written off.
 
-        The reason is encrypted with the buyer's key.
-
-        Refusals: idempotency_key_required, forbidden, unknown_order, illegal_transition.
+        Or a part of it: `quantity` units at their price, or `amount_minor` alone, for which no units come
+        back (so without `restock`) unless it is all that is left. The reason is encrypted with the buyer's
+        key. Refusals: idempotency_key_required, bad_request, forbidden, unknown_order, illegal_transition,
+        refund_too_large.
         """
         if refused := _bad_key(idempotency_key):
             return refused
+        if amount_minor is not None and quantity is not None:
+            return Refused("bad_request", {"field": "quantity"})
         if len(reason) > REASON_MAX_CHARS:
             return Refused("bad_request", {"field": "reason"})
         buyer = await self._store.read_scripts.run("order_pid", show, "", "", order)
@@ -143,13 +167,19 @@ class Ledger:
             return buyer
         pid = cast("bytes", buyer[1]).decode()
         reason = await self._texts.encrypt(show, pid, "reason", reason, once=idempotency_key)
-        asked = (order, "1" if restock else "0", reason, principal.subject)
+        part = ("" if amount_minor is None else amount_minor, "" if quantity is None else quantity)
+        asked = (order, "1" if restock else "0", reason, principal.subject, *part)
         reply = await self._run("refund", show, principal, *asked, idempotency_key=idempotency_key)
-        return reply if isinstance(reply, Refused) else RefundDue(OrderState(reply[1]), reply[2], reply[3])
+        if isinstance(reply, Refused):
+            return reply
+        return RefundDue(OrderState(reply[1]), reply[2], _refunds(reply[3]))
 
-    async def refunded(self, show: str, order: str) -> OrderState | Refused:
-        """The gateway has given the money back; a repeat changes nothing. Refusal: unknown_order."""
-        reply = await self._run("refunded", show, None, order)
+    async def refunded(self, show: str, order: str, refunds: Iterable[str]) -> OrderState | Refused:
+        """The gateway has given the money of these refunds back; a repeat changes nothing.
+
+        It is booked when that is all the open ones of the order. Refusal: unknown_order.
+        """
+        reply = await self._run("refunded", show, None, order, *refunds)
         return reply if isinstance(reply, Refused) else OrderState(reply[1])
 
     async def order(self, show: str, principal: Principal, order: str) -> OrderState | Refused:
@@ -181,7 +211,7 @@ class Ledger:
             _, holds, flashes, more, quiet, attempts, refunds = cast("list[Any]", reply)
             expired, ended = expired + holds, ended + flashes
             if not more:
-                return Swept(expired, ended, quiet == 1, _attempts(attempts), _triples(refunds))
+                return Swept(expired, ended, quiet == 1, _attempts(attempts), _due(refunds))
         return Swept(expired, ended, quiet=False)
 
     async def _run(
@@ -218,10 +248,13 @@ def _out_of_bounds(quantity: int, price_minor: int) -> Refused | None:
     return None
 
 
-def _attempts(keys: list[bytes]) -> tuple[tuple[str, int], ...]:
-    pairs = (key.decode().rpartition(":") for key in keys)
-    return tuple((order, int(number)) for order, _, number in pairs)
+def _attempts(rows: list[Any]) -> tuple[tuple[str, int, bool], ...]:
+    return tuple((order.decode(), number, kept == 1) for order, number, kept in rows)
 
 
-def _triples(flat: list[Any]) -> tuple[tuple[str, int, int], ...]:
-    return tuple((flat[i].decode(), flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3))
+def _due(rows: list[Any]) -> tuple[tuple[str, int, Refunds], ...]:
+    return tuple((order.decode(), paid_by, _refunds(refunds)) for order, paid_by, refunds in rows)
+
+
+def _refunds(flat: list[Any]) -> Refunds:
+    return tuple((flat[i].decode(), flat[i + 1]) for i in range(0, len(flat), 2))

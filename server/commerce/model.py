@@ -41,7 +41,8 @@ class Product:
 class Order:
     """An order with one line.
 
-    `attempts` is the token of each attempt to pay, `open` those without an outcome.
+    `attempts` is the token of each attempt to pay. `refunds` is (minor units, units that came back) of each
+    refund, the first `returned` of which are done.
     """
 
     pid: str
@@ -54,6 +55,18 @@ class Order:
     extended: bool = False
     attempts: list[str] = field(default_factory=list[str])
     paid_by: int = 0
+    refunds: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    returned: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """Of the money, what has not been given back."""
+        return self.quantity * self.price.price_minor - sum(amount for amount, _ in self.refunds)
+
+    @property
+    def units(self) -> int:
+        """Of the units, those that have not come back."""
+        return self.quantity - sum(units for _, units in self.refunds)
 
 
 @dataclass
@@ -104,18 +117,18 @@ class Sale:
         return sum(o.quantity for o in self.orders.values() if o.sku == sku and o.state in HOLDING)
 
     def sold(self, sku: str) -> int:
-        return sum(o.quantity for o in self.orders.values() if o.sku == sku and o.state == "paid")
+        return sum(o.units for o in self.orders.values() if o.sku == sku and o.state == "paid")
 
     def left(self, sku: str) -> int:
         return self.products[sku].stock - self.held(sku) - self.sold(sku)
 
     def bought(self, sku: str, pid: str) -> int:
         mine = (o for o in self.orders.values() if o.sku == sku and o.pid == pid and o.state in COUNTED)
-        return sum(o.quantity for o in mine)
+        return sum(o.units for o in mine)
 
     def flash_bought(self, flash: str, pid: str | None = None) -> int:
         counted = (o for o in self.orders.values() if o.price.flash_id == flash and o.state in COUNTED)
-        return sum(o.quantity for o in counted if pid in (None, o.pid))
+        return sum(o.units for o in counted if pid in (None, o.pid))
 
     # catalogue
 
@@ -259,13 +272,17 @@ class Sale:
     def settle(self, ts: int, order: Order, attempt: int, *, approved: bool) -> str:
         """Book the outcome of an attempt.
 
-        Settling never re-prices; late money buys only what is still there.
+        Settling never re-prices; late money buys only what is still there. Money that the gateway lost after
+        it had paid takes the sale back.
         """
         self.advance(ts)
-        if order.paid_by == attempt or attempt > len(order.attempts):
+        if attempt > len(order.attempts) or (approved and order.paid_by == attempt):
             return order.state
         if not approved:
-            if order.state == "paying" and attempt == len(order.attempts):
+            if order.paid_by == attempt and order.state == "paid":
+                order.refunds.append((order.left_minor, order.units))
+                order.state, order.returned = "refunded", len(order.refunds)
+            elif order.state == "paying" and attempt == len(order.attempts):
                 order.state = "held"
             return order.state
         if order.paid_by or order.state not in (*HOLDING, "expired"):
@@ -275,6 +292,7 @@ class Sale:
             order.state = "paid"
         elif self._no_room(order.pid, order.sku, order.quantity, order.price.flash_id):
             order.state = "refund_due"
+            order.refunds.append((order.left_minor, 0))
         else:
             order.state = "paid"
             self._end_if_used_up(order.price.flash_id)
@@ -289,17 +307,32 @@ class Sale:
         order.state = "cancelled"
         return "cancelled"
 
-    def refund(self, ts: int, order: Order, *, restock: bool) -> str | Refused:
-        """Take a sale back. The units return to the shelf, or are written off."""
+    def refund(
+        self, ts: int, order: Order, *, restock: bool, amount: int | None = None, units: int | None = None
+    ) -> str | Refused:
+        """Take a sale or a part of it back. The units return to the shelf, or are written off.
+
+        Units go back at their price; an amount alone brings none back, unless it is all that is left.
+        """
         self.advance(ts)
         if order.state != "paid":
             return Refused("illegal_transition", {"state": order.state})
-        order.state = "refund_due"
+        left_minor, left_units = order.left_minor, order.units
+        amount = units * order.price.price_minor if units else left_minor if amount is None else amount
+        if amount > left_minor or (units or 0) > left_units:
+            return Refused("refund_too_large", {"left_minor": left_minor, "left_quantity": left_units})
+        units = left_units if amount == left_minor else units
+        if restock and not units:
+            return Refused("bad_request", {"field": "restock"})
+        order.refunds.append((amount, units or 0))
         if not restock:
-            self.products[order.sku].stock -= order.quantity
-        return "refund_due"
+            self.products[order.sku].stock -= units or 0
+        order.state = "paid" if order.left_minor else "refund_due"
+        return order.state
 
-    def refunded(self, order: Order) -> str:
-        """The gateway has given the money back."""
-        order.state = "refunded" if order.state == "refund_due" else order.state
+    def refunded(self, order: Order, asked: int) -> str:
+        """The gateway has given the money of the first `asked` refunds back: booked when those are all."""
+        if asked == len(order.refunds):
+            order.returned = asked
+            order.state = "refunded" if order.state == "refund_due" else order.state
         return order.state

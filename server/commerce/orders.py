@@ -22,9 +22,14 @@ class OrderLine(msgspec.Struct, frozen=True):
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """Money that goes back; `done_at_ms` is null until the gateway has confirmed it."""
+    """Money that goes back since `due_at_ms`; `done_at_ms` is null until the gateway has confirmed it.
 
+    `quantity` units came back with it: to the shelf, or (not `restock`) to be written off.
+    """
+
+    id: str
     amount_minor: int
+    quantity: int
     reason: str
     restock: bool
     due_at_ms: int
@@ -94,23 +99,32 @@ class AlreadyPaid(msgspec.Struct, frozen=True):
     order: OrderState
 
 
+Refunds = tuple[tuple[str, int], ...]
+"""(id, amount_minor) of each refund whose money is not back yet."""
+
+
 class Settled(msgspec.Struct, frozen=True):
     """How the order stands after an attempt.
 
-    `surplus`: this charge bought nothing and has to be given back.
+    `state` is that of the order, or `surplus`: this charge bought nothing and has to be given back.
     """
 
     order: OrderState
     state: str
-    surplus: bool
+    paid_by: int
+    refunds: Refunds
+
+    @property
+    def surplus(self) -> bool:
+        return self.state == "surplus"
 
 
 class RefundDue(msgspec.Struct, frozen=True):
-    """The sale is taken back; the charge of attempt `paid_by` has to be given back."""
+    """The sale or a part of it is taken back; `refunds` go back from the charge of attempt `paid_by`."""
 
     order: OrderState
     paid_by: int
-    amount_minor: int
+    refunds: Refunds
 
 
 class Paid(msgspec.Struct, frozen=True):

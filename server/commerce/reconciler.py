@@ -1,9 +1,10 @@
 """The reconciler finishes what a crash or a silent gateway left between the ledger and the gateway.
 
-The sweeper hands over every attempt to pay that has no booked outcome after a while, and every refund whose
-money is not back yet. The gateway is asked how the attempt ended (asking closes one that never arrived), the
-answer is booked. Everything here may happen twice, in two processes, without harm: gateway and ledger both
-go by the attempt's key.
+The sweeper hands over every attempt to pay that has no booked outcome after a while or whose money is not yet
+where it belongs, and every refund whose money is not back yet. The gateway is asked how the attempt ended
+(asking closes one that never arrived, or whose hold is lost), the answer is booked, and the money follows the
+log. A gateway's webhook does the same at once. Everything here may happen twice, in two processes, without
+harm: gateway and ledger both go by the attempt's key.
 """
 
 import asyncio
@@ -11,10 +12,10 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from server.commerce.checkout import GATEWAY_S, attempt_key, book, give_back
+from server.commerce.checkout import GATEWAY_S, attempt_key, give_back, put_money_right
 from server.commerce.ledger import Ledger, Swept
 from server.commerce.orders import OrderState, RefundDue
-from server.commerce.payments.gateway import Approved, Gateway, GatewayUnknown, Pending
+from server.commerce.payments.gateway import Authorised, Gateway, GatewayUnknown, Pending
 from server.store.outcome import StoreError
 from server.telemetry import counter, get_logger, start_task
 
@@ -37,11 +38,17 @@ class Reconciler:
         """Start on what a sweep found unfinished; returns at once."""
         now = self._clock()
         self._asked = {key: at for key, at in self._asked.items() if now - at < AGAIN_S}
-        for order, number in swept.attempts:
-            self._start(attempt_key(order, number), now, self._conclude, show, order, number)
-        for order, paid_by, amount_minor in swept.refunds:
-            due = RefundDue(OrderState(b""), paid_by, amount_minor)
+        for order, number, kept in swept.attempts:
+            self._start(attempt_key(order, number), now, self._conclude, show, order, number, not kept)
+        for order, paid_by, refunds in swept.refunds:
+            due = RefundDue(OrderState(b""), paid_by, refunds)
             self._start(f"refund {order}", now, self._give_back, show, order, due)
+
+    def on_news(self, show: str, order: str, number: int) -> None:
+        """The gateway says that something has happened to an attempt: ask about it now."""
+        key = attempt_key(order, number)
+        self._asked.pop(key, None)
+        self._start(key, self._clock(), self._conclude, show, order, number, False)
 
     async def settled(self) -> None:
         """Wait until nothing is under way."""
@@ -64,15 +71,17 @@ class Reconciler:
         self._running[key] = task
         task.add_done_callback(lambda _: self._running.pop(key, None))
 
-    async def _conclude(self, show: str, order: str, number: int) -> None:
+    async def _conclude(self, show: str, order: str, number: int, give_up: bool) -> None:
         key = attempt_key(order, number)
         try:
-            outcome = await asyncio.wait_for(self._gateway.conclude(key), GATEWAY_S)
+            outcome = await asyncio.wait_for(self._gateway.conclude(key, give_up=give_up), GATEWAY_S)
             if isinstance(outcome, Pending):
+                await self._ledger.still_pending(show, order, number)
                 return
-            await book(
-                self._ledger, self._gateway, show, order, number, approved=isinstance(outcome, Approved)
-            )
+            approved = isinstance(outcome, Authorised)
+            settled = await self._ledger.settle(show, order, number, approved=approved)
+            if approved:
+                await put_money_right(self._ledger, self._gateway, show, order, number, settled=settled)
         except (GatewayUnknown, TimeoutError, StoreError) as error:
             get_logger(__name__).warning("not_reconciled", key=key, error=type(error).__name__)
             return

@@ -194,6 +194,26 @@ class Endpoints:
 
         return register
 
+    def message(self, path: str, *, problems: tuple[str, ...]) -> Callable[[Handler[None]], Handler[None]]:
+        """Register a handler of POSTs that reads and checks the raw body itself (a signature covers it)."""
+
+        def register(handler: Handler[None]) -> Handler[None]:
+            self.all.append(
+                Endpoint(
+                    method="POST",
+                    path=path,
+                    summary=_first_line(handler),
+                    handler=handler,
+                    answers={204: None},
+                    problems=problems,
+                    auth="none",
+                    tag=self.tag,
+                )
+            )
+            return handler
+
+        return register
+
 
 class PathApp:
     """All methods of one path as an ASGI application; any other method is 405 with a complete ``Allow``."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, assert_never
 import msgspec
 
 from server.commerce.ledger import REASON_MAX_CHARS
+from server.commerce.money import QUANTITY_MAX, TOTAL_MAX_MINOR
 from server.commerce.orders import OrderState, OrderView, Paid, Paying, PaymentDeclined, PaymentUnknown
 from server.commerce.proof import proof_of
 from server.errors import Problem
@@ -28,10 +29,16 @@ class Payment(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefundCommand(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of `POST …/refund`: whether the units return to the shelf, and why."""
+    """Body of `POST …/refund`: whether the units return to the shelf, and why.
+
+    All that is left goes back, or `quantity` units at their price, or `amount_minor`, with which no units
+    come back (`restock` is false) unless it is all that is left.
+    """
 
     restock: bool
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX_CHARS)]
+    amount_minor: Annotated[int, msgspec.Meta(ge=1, le=TOTAL_MAX_MINOR)] | None = None
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)] | None = None
 
 
 class PayingView(OrderView, frozen=True):
@@ -124,22 +131,29 @@ async def cancel(call: Call[Nothing]) -> Answer:
     ORDER + "/refund",
     body=RefundCommand,
     answers={200: OrderView},
-    problems=("idempotency_key_required", "forbidden", "unknown_order", "illegal_transition"),
+    problems=(
+        "idempotency_key_required",
+        "forbidden",
+        "unknown_order",
+        "illegal_transition",
+        "refund_too_large",
+    ),
     key="required",
 )
 async def refund(call: Call[RefundCommand]) -> Answer:
-    """Take a paid order back and return the money."""
-    return await _order(
-        call,
-        await call.services.checkout.refund(
-            call.show,
-            call.principal,
-            call.path["order"],
-            restock=call.body.restock,
-            reason=call.body.reason,
-            idempotency_key=call.key,
-        ),
+    """Take a paid order or a part of it back and return the money."""
+    order, asked = call.path["order"], call.body
+    due = await call.services.ledger.refund(
+        call.show,
+        call.principal,
+        order,
+        restock=asked.restock,
+        reason=asked.reason,
+        idempotency_key=call.key,
+        amount_minor=asked.amount_minor,
+        quantity=asked.quantity,
     )
+    return await _order(call, await call.services.checkout.give_back(call.show, order, due))
 
 
 async def _order(call: Call[Any], outcome: OrderState | Refused) -> Answer:

@@ -9,6 +9,7 @@ from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
+from server.commerce.payments.news import News
 from server.commerce.reconciler import Reconciler
 from server.errors import Problem
 from server.live.erasure import Erasure
@@ -45,6 +46,7 @@ class Services:
     ledger: Ledger
     checkout: Checkout
     reconciler: Reconciler
+    news: News | None
     hub: Hub
     tickets: Tickets
     media: MediaLink

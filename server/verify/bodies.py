@@ -155,7 +155,11 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Refund(msgspec.Struct, frozen=True):
+    """`quantity` units came back with it."""
+
+    id: str
     amount_minor: Count
+    quantity: Count
     restock: bool
     due_at_ms: Count
     done_at_ms: Count | None
@@ -231,6 +235,8 @@ ORDER_KINDS: Final = {
     "order.paid": "paid",
     "order.cancelled": "cancelled",
     "order.expired": "expired",
+    "order.part_refund_due": "paid",
+    "order.part_refunded": "paid",
     "order.refund_due": "refund_due",
     "order.refunded": "refunded",
 }

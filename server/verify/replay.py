@@ -5,6 +5,7 @@ units that caps and quotas speak about are summed from the orders, never copied 
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from server.commerce.lots import Lot
@@ -118,13 +119,17 @@ class Replay:
         return change.order.state in COUNTED and self.state_of(change.order.id) not in COUNTED
 
     def stock_after(self, change: OrderChange) -> Stock:
-        """The stock of the order's product after the change: its units move from one place to another."""
-        units = change.order.quantity
-        left, held, sold = self.products[change.order.sku].stock
+        """The stock of the order's product after the change: its units move from one place to another.
+
+        Units of a paid order that come back with a refund go to the shelf or are written off."""
+        known, order = self.orders.get(change.order.id), change.order
+        left, held, sold = self.products[order.sku].stock
         stock = {"left": left, "held": held, "sold": sold, "written off": 0}
-        source, target = _place(self.state_of(change.order.id)), _place(change.order.state)
-        if (source, target) == ("sold", "left") and not all(r.restock for r in change.order.refunds):
-            target = "written off"
+        source, target, units = _place(known.state if known else ""), _place(order.state), order.quantity
+        if known and source == "sold":
+            new = order.refunds[len(known.refunds) :]
+            units = sum(refund.quantity for refund in new)
+            target = "left" if all(refund.restock for refund in new) else "written off"
         stock[source] -= units
         stock[target] += units
         return stock["left"], stock["held"], stock["sold"]
@@ -217,8 +222,10 @@ class Replay:
     def _change_order(self, change: OrderChange, pid: str) -> None:
         order = change.order
         self.products[order.sku].stock = self.stock_after(change)
-        counted = (order.state in COUNTED) - (self.state_of(order.id) in COUNTED)
-        units = counted * order.quantity if order.line.lot is None else 0
+        known = self.orders.get(order.id)
+        units = _counted(order.state, order.quantity, order.refunds)
+        units -= _counted(known.state, order.quantity, known.refunds) if known else 0
+        units = units if order.line.lot is None else 0
         self.bought[order.sku, pid] += units
         if order.line.flash:
             self.flash_bought[order.line.flash, pid] += units
@@ -242,6 +249,11 @@ def version_after(old: Product | None, body: ProductUpdated) -> int:
 def state_named(kind: str) -> str:
     """The state that an order's entry of this kind leads to."""
     return ORDER_KINDS[kind]
+
+
+def _counted(state: str, quantity: int, refunds: Iterable[Refund]) -> int:
+    """The units of an order that count against caps and quotas."""
+    return quantity - sum(refund.quantity for refund in refunds) if state in COUNTED else 0
 
 
 def _place(state: str) -> str:

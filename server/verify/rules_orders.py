@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from server.verify.bodies import OrderChange, Refund
 from server.verify.replay import Replay, Step, state_named
 from server.verify.rule import rule_for
@@ -14,6 +16,8 @@ LEGAL: Final = {
     "order.paid": ("held", "paying", "expired"),
     "order.cancelled": ("held",),
     "order.expired": ("held", "paying"),
+    "order.part_refund_due": ("paid",),
+    "order.part_refunded": ("paid",),
     "order.refund_due": ("paid", "expired"),
     "order.refunded": ("refund_due",),
 }
@@ -27,8 +31,8 @@ EXTENSION_MAX_MS: Final = 3_600_000
 def life_is_legal(step: Step, body: OrderChange, before: Replay) -> str | None:
     """held → paying → paid → refund_due → refunded; held → cancelled; held | paying → expired.
 
-    A declined payment leads back to held. Money for an expired order comes late: paid, or refund due. The
-    entry's kind, the order's `state` and its `seq` agree.
+    A declined payment leads back to held. Money for an expired order comes late: paid, or refund due. What is
+    taken back in part stays paid. The entry's kind, the order's `state` and its `seq` agree.
     """
     kind, old = step.entry.kind, before.state_of(body.order.id)
     if old not in LEGAL[kind]:
@@ -99,31 +103,50 @@ def attempts_are_counted(step: Step, body: OrderChange, before: Replay) -> str |
 
 @rule_for(OrderChange, 28, "No more is given back than was paid")
 def refunds_are_bounded(step: Step, body: OrderChange, before: Replay) -> str | None:
-    """Refunds belong to orders in refund_due and refunded, and sum to the total at most.
+    """An order's refunds only grow, one at a time, and never sum to more money or units than it has.
 
-    They are done when the order is refunded; what is due does not change while it is given back, and late
-    money, which bought nothing, restocks nothing.
+    Only a paid order is given back: all that is left (`refund_due`), or less (`part_refund_due`), of which
+    units go at their price. Late money, which bought nothing, goes back whole and brings no units. Refunds
+    are done together, when the money of all is back, and nothing else of them ever changes.
     """
-    refunds, kind = body.order.refunds, step.entry.kind
-    if kind not in ("order.refund_due", "order.refunded"):
-        return "it has refunds" if refunds else None
-    amount = sum(refund.amount_minor for refund in refunds)
-    if not refunds or amount > body.order.total_minor:
-        return f"{amount} goes back of {body.order.total_minor} paid"
-    if kind == "order.refunded":
-        return _done(before.orders[body.order.id].refunds, refunds)
-    if any(refund.done_at_ms is not None for refund in refunds):
+    known, refunds, kind = before.orders.get(body.order.id), body.order.refunds, step.entry.kind
+    old = known.refunds if known else ()
+    if kind in ("order.refund_due", "order.part_refund_due"):
+        if list(old) != refunds[:-1] or len(refunds) != len(old) + 1:
+            return "another refund was changed"
+        return _one_more(body, late=before.state_of(body.order.id) == "expired", part="part" in kind)
+    if kind in ("order.refunded", "order.part_refunded"):
+        return _done(old, refunds)
+    return None if list(old) == refunds else "its refunds changed"
+
+
+def _one_more(body: OrderChange, *, late: bool, part: bool) -> str | None:
+    order, new = body.order, body.order.refunds[-1]
+    amount = sum(refund.amount_minor for refund in order.refunds)
+    units = sum(refund.quantity for refund in order.refunds)
+    if new.done_at_ms is not None:
         return "it is done before it is due"
-    late = before.state_of(body.order.id) == "expired"
-    return "late money restocks" if late and any(refund.restock for refund in refunds) else None
+    if part == (amount == order.total_minor) or amount > order.total_minor or units > order.quantity:
+        return f"{amount} and {units} units go back of {order.total_minor} and {order.quantity}"
+    if late:
+        return "late money brings units back" if new.quantity or new.restock else None
+    if part and new.quantity and new.amount_minor != new.quantity * order.unit_price_minor:
+        return f"{new.amount_minor} goes back for {new.quantity} at {order.unit_price_minor}"
+    if new.restock and not new.quantity:
+        return "no units are restocked"
+    return None if part or units == order.quantity else f"{units} units of {order.quantity} went back"
 
 
 def _done(before: Sequence[Refund], refunds: Sequence[Refund]) -> str | None:
+    if all(refund.done_at_ms is not None for refund in before):
+        return "nothing was due"
     if any(refund.done_at_ms is None for refund in refunds):
-        return "refunded, but not done"
-    due = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in before]
-    done = [(refund.amount_minor, refund.restock, refund.due_at_ms) for refund in refunds]
-    return None if done == due else "what goes back is not what was due"
+        return "not all of it is done"
+    due = [msgspec.structs.replace(refund, done_at_ms=None) for refund in before]
+    done = [msgspec.structs.replace(refund, done_at_ms=None) for refund in refunds]
+    kept = [new for old, new in zip(before, refunds, strict=False) if old.done_at_ms is not None]
+    same = due == done and kept == [old for old in before if old.done_at_ms is not None]
+    return None if same else "what goes back is not what was due"
 
 
 def _deadline(before: Replay, body: OrderChange) -> int:

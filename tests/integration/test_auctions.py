@@ -11,7 +11,8 @@ from server.commerce.auctions import Auctions, Counted, Found, LotSpec, Opened
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Swept
 from server.commerce.orders import Paid
-from server.commerce.payments.sandbox import SandboxGateway, StoreRecords
+from server.commerce.payments.records import StoreRecords
+from server.commerce.payments.sandbox import SandboxGateway
 from server.log import reader
 from server.store.outcome import Refused
 from server.store.store import Store

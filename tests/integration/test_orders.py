@@ -61,6 +61,8 @@ async def test_paying(store: Store) -> None:
     assert await sale.stock() == (8, 0, 2)
     assert await sale.ledger.settle("show", order, 1, approved=True) == settled  # a repeat changes nothing
     assert isinstance(await sale.ledger.begin_payment("show", ANNA, order, "tok_other"), AlreadyPaid)
+    assert await store.reads.call("ZCARD", "ls:{show}:paying") == 1  # its money is still to be taken
+    await sale.ledger.money_settled("show", order, 1)
     assert await store.reads.call("ZCARD", "ls:{show}:paying") == 0
 
 

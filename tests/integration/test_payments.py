@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
-from support.sale import ANNA, BORIS, CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale
+from support.sale import ANNA, BORIS, CREATOR, EXTENSION_MS, HOLD_MS, SHOW
+from support.shop import Shop
 from support.store import advance, bodies
 
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import ASK_AFTER_MS, Swept
 from server.commerce.orders import (
-    Attempt,
     OrderState,
     Paid,
     PaymentDeclined,
@@ -19,38 +19,12 @@ from server.commerce.orders import (
     RefundDue,
     Settled,
 )
-from server.commerce.payments.gateway import Approved, Charge, GatewayUnknown, Outcome
-from server.commerce.payments.sandbox import SandboxGateway, StoreRecords
+from server.commerce.payments.gateway import Authorised, Charge, GatewayUnknown, Outcome
+from server.commerce.payments.records import StoreRecords
+from server.commerce.payments.sandbox import SandboxGateway
 from server.commerce.reconciler import Reconciler
-from server.commerce.sweeper import Sweeper
 from server.store.outcome import Refused
 from server.store.store import Store
-
-
-class Shop:
-    """All of commerce around one show, driven by hand."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.sale = Sale(store)
-        self.gateway = SandboxGateway(StoreRecords(store))
-        self.checkout = Checkout(self.sale.ledger, self.gateway)
-        self.clock_s = 0.0
-        self.reconciler = Reconciler(self.sale.ledger, self.gateway, lambda: self.clock_s)
-        self.sweeper = Sweeper(store, self.sale.ledger, self.reconciler.take)
-
-    async def settle_all(self, after_ms: int = ASK_AFTER_MS) -> None:
-        """Let time pass, sweep, and let the reconciler finish."""
-        await advance(self.store, SHOW, after_ms)
-        self.clock_s += after_ms / 1000
-        await self.sweeper.sweep()
-        await self.reconciler.settled()
-
-    async def begun(self, token: str = "tok_ok") -> str:
-        """An order whose attempt to pay has begun and was never carried out: a process died there."""
-        order = await self.sale.held()
-        assert isinstance(await self.sale.ledger.begin_payment(SHOW, ANNA, order, token), Attempt)
-        return order
 
 
 @pytest.fixture
@@ -117,13 +91,13 @@ async def test_a_charge_that_was_never_sent_is_closed(shop: Shop) -> None:
     order = await shop.begun()
     await shop.settle_all()
     assert await shop.sale.state(order) == "held"
-    late = await shop.gateway.charge(Charge(f"{order}:1", "tok_ok", 1000, "EUR"))
-    assert not isinstance(late, Approved)  # a process that comes back cannot charge any more
+    late = await shop.gateway.authorise(Charge(f"{order}:1", "tok_ok", 1000, "EUR", SHOW))
+    assert not isinstance(late, Authorised)  # a process that comes back cannot charge any more
 
 
 async def test_a_charge_that_was_not_booked_is_booked(shop: Shop) -> None:
     order = await shop.begun()
-    await shop.gateway.charge(Charge(f"{order}:1", "tok_ok", 1000, "EUR"))
+    await shop.gateway.authorise(Charge(f"{order}:1", "tok_ok", 1000, "EUR", SHOW))
     await shop.settle_all()
     assert await shop.sale.state(order) == "paid"
     assert await shop.sale.stock() == (0, 0, 1)
@@ -131,7 +105,7 @@ async def test_a_charge_that_was_not_booked_is_booked(shop: Shop) -> None:
 
 async def test_late_money_takes_what_is_still_there(shop: Shop) -> None:
     order = await shop.begun()
-    await shop.gateway.charge(Charge(f"{order}:1", "tok_ok", 1000, "EUR"))
+    await shop.gateway.authorise(Charge(f"{order}:1", "tok_ok", 1000, "EUR", SHOW))
     await advance(shop.store, SHOW, HOLD_MS + EXTENSION_MS)
     await shop.sale.ledger.expire_due(SHOW)
     assert await shop.sale.state(order) == "expired"
@@ -142,14 +116,15 @@ async def test_late_money_takes_what_is_still_there(shop: Shop) -> None:
 
 async def test_late_money_for_what_is_gone_goes_back(shop: Shop) -> None:
     order = await shop.begun()
-    await shop.gateway.charge(Charge(f"{order}:1", "tok_ok", 1000, "EUR"))
+    await shop.gateway.authorise(Charge(f"{order}:1", "tok_ok", 1000, "EUR", SHOW))
     await advance(shop.store, SHOW, HOLD_MS + EXTENSION_MS)
     await shop.sale.held(BORIS)
     await shop.settle_all(0)
-    assert await shop.sale.state(order) == "refund_due"
-    assert await shop.checkout.pay(SHOW, ANNA, order, "tok_ok") == Refused("hold_expired")
-    await shop.settle_all(0)
-    assert await shop.sale.state(order) == "refunded"
+    assert await shop.sale.state(order) == "refunded"  # at once: it was only reserved
+    assert [entry["order"]["state"] for entry in (await bodies(shop.store, SHOW))[-2:]] == [
+        "refund_due",
+        "refunded",
+    ]
     assert await shop.sale.stock() == (0, 1, 0)
     shown = await shop.sale.ledger.order(SHOW, ANNA, order)
     assert isinstance(shown, OrderState)
@@ -163,16 +138,18 @@ async def test_a_refund_restocks_or_writes_off(shop: Shop) -> None:
         order = await shop.sale.held()
         await shop.checkout.pay(SHOW, ANNA, order, "tok_ok")
         key = f"k-{restock}"
-        done = await shop.checkout.refund(
-            SHOW, CREATOR, order, restock=restock, reason="broken", idempotency_key=key
-        )
+
+        async def refund(order: str = order, restock: bool = restock, key: str = key) -> object:
+            due = await shop.sale.ledger.refund(
+                SHOW, CREATOR, order, restock=restock, reason="broken", idempotency_key=key
+            )
+            return await shop.checkout.give_back(SHOW, order, due)
+
+        done = await refund()
         assert isinstance(done, OrderState)
         assert done.view().state == "refunded"
         assert await shop.sale.stock() == stock
-        again = await shop.checkout.refund(
-            SHOW, CREATOR, order, restock=restock, reason="broken", idempotency_key=key
-        )
-        assert again == done
+        assert await refund() == done
 
 
 async def test_a_refund_that_was_not_carried_out_is_finished(shop: Shop) -> None:
@@ -199,12 +176,12 @@ async def test_money_that_bought_nothing_goes_back(shop: Shop) -> None:
 
 async def test_a_silent_gateway_is_asked_again(shop: Shop) -> None:
     class Silent(SandboxGateway):
-        async def conclude(self, key: str) -> Outcome:
+        async def conclude(self, key: str, *, give_up: bool = False) -> Outcome:
             raise GatewayUnknown(key)
 
     order = await shop.begun()
     silent = Reconciler(shop.sale.ledger, Silent(StoreRecords(shop.store)))
-    silent.take(SHOW, Swept(0, 0, quiet=False, attempts=((order, 1),)))
+    silent.take(SHOW, Swept(0, 0, quiet=False, attempts=((order, 1, True),)))
     await silent.settled()
     assert await shop.sale.state(order) == "paying"
     await shop.settle_all()

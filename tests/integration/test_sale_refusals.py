@@ -10,7 +10,8 @@ from support.store import advance, digest
 
 from server.commerce.catalog import FlashSpec, FlashStarted, ProductSpec
 from server.commerce.checkout import Checkout
-from server.commerce.payments.sandbox import SandboxGateway, StoreRecords
+from server.commerce.payments.records import StoreRecords
+from server.commerce.payments.sandbox import SandboxGateway
 from server.store.outcome import Refused
 from server.store.store import Store
 from server.tokens import Principal

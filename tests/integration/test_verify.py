@@ -128,7 +128,7 @@ unpinned, held, paid = nth("product.unpinned"), nth("order.held"), nth("order.pa
 first_vase = nth("product.restocked", sku="vase")
 vase_held, mug_updated = nth("order.held", sku="vase"), nth("product.updated", sku="mug")
 first_flash = nth("price.flash")
-third_at_flash = nth("order.held", 3)
+third_at_flash = nth("order.held", 4)
 Find = Callable[[list[Record]], Record]
 
 
@@ -178,6 +178,10 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (27, paid, body(paid_by=0), None),
     (28, nth("order.refund_due"), refund(amount_minor=more(1)), None),
     (28, nth("order.refunded"), refund(amount_minor=more(-1)), None),
+    (28, nth("order.part_refund_due"), refund(amount_minor=more(1)), None),
+    (28, nth("order.part_refund_due", 1), refund(amount_minor=more(-1)), None),
+    (28, nth("order.part_refunded"), refund(done_at_ms=None), None),
+    (28, nth("order.refund_due", 1), refund(amount_minor=more(-1)), None),
     (29, nth("show.state"), silenced, held),
     (30, nth("moderation", action="ban"), body(subject=ANNA.pid), nth("order.held", 1, sku="vase")),
     (31, held, cheaper, None),
@@ -186,9 +190,10 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (34, held, stock(left=more(1)), None),
     (34, first_vase, body(delta=1, left=1), vase_held),
     (34, nth("order.refund_due", -1), refund(restock=True), None),
+    (34, nth("order.part_refund_due"), refund(restock=False), None),
     (35, mug_updated, body(per_viewer_max=1), held),
     (36, first_flash, body(quantity=2, quantity_left=2), third_at_flash),
-    (36, first_flash, body(per_viewer_max=1), nth("order.held", 2)),
+    (36, first_flash, body(per_viewer_max=1), nth("order.held", 3)),
     (37, nth("lot.opened"), body(latest_sale_ms=more(2_000_000)), None),
     (37, nth("lot.opened"), stock(left=more(1)), None),
     (38, nth("lot.max", 1), body(max_minor=599), None),

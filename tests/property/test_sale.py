@@ -30,7 +30,11 @@ MUTATIONS = {
         "local no, due = room_for(p, o.pid, o.quantity, o.flash)",
         "local no, due = nil, {}",
     ),
-    "written off and restocked": ("restock and o.quantity or 0", "o.quantity"),
+    "written off and restocked": ("restock and units or 0", "units"),
+    "more goes back than was paid": ("if amount > left_minor or", "if"),
+    "units of a part stay counted": ("    count(o, -units)", ""),
+    "done before all is back": ("if not ids[r.id] then return end", ""),
+    "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 
 

@@ -67,6 +67,11 @@ class Story:
         await self.pay(order, ANNA, approved=False)
         await self.pay(order, ANNA)
         await self.refund(order, restock=True)
+        order = await self.sale.held(CLARA, quantity=3)
+        await self.pay(order, CLARA)
+        await self.refund(order, restock=True, quantity=1)
+        await self.refund(order, restock=False, amount_minor=300)
+        await self.refund(order, restock=False)
         order = await self.sale.held(BORIS, seen=1_200)
         sure(await self.ledger.cancel(SHOW, BORIS, order))
 
@@ -91,7 +96,7 @@ class Story:
         order = await self.sale.held(ANNA, sku="vase", quantity=2, seen=500)
         sure(await self.moderation.apply(SHOW, CREATOR, Unban(DORA.pid)))
         sure(await self.ledger.settle(SHOW, late, 1, approved=True))  # the units are Anna's now
-        sure(await self.ledger.refunded(SHOW, late))
+        sure(await self.ledger.refunded(SHOW, late, ["r1"]))
         await self.pay(order, ANNA)
         await self.refund(order, restock=False)
 
@@ -149,12 +154,13 @@ class Story:
         attempt = sure(await self.ledger.begin_payment(SHOW, who, order, "tok"))
         sure(await self.ledger.settle(SHOW, order, attempt.number, approved=approved))
 
-    async def refund(self, order: str, *, restock: bool) -> None:
+    async def refund(self, order: str, *, restock: bool, **part: int) -> None:
+        key = "-".join(["back", order, *part])
         asked = self.ledger.refund(
-            SHOW, CREATOR, order, restock=restock, reason="r", idempotency_key=f"back-{order}"
+            SHOW, CREATOR, order, restock=restock, reason="r", idempotency_key=key, **part
         )
-        sure(await asked)
-        sure(await self.ledger.refunded(SHOW, order))
+        due = sure(await asked)
+        sure(await self.ledger.refunded(SHOW, order, [refund for refund, _ in due.refunds]))
 
 
 def encoded(records: Sequence[Record]) -> list[bytes]:

@@ -14,7 +14,7 @@ from support.sale_pair import PEOPLE, SalePair
 
 from server.commerce.catalog import FlashStopped, Restocked
 from server.commerce.ledger import Swept
-from server.commerce.orders import OrderState, RefundDue
+from server.commerce.orders import OrderState
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -33,6 +33,10 @@ picks = st.integers(0, 30)
 
 def some_order(machine: "SaleMachine") -> bool:
     return bool(machine.ids)
+
+
+def some_payment(machine: "SaleMachine") -> bool:
+    return "paid" in (order.state for order in machine.model.orders.values())
 
 
 def some_hold(machine: "SaleMachine") -> bool:
@@ -213,24 +217,28 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @precondition(some_order)
     @rule(pick=picks, restock=st.booleans())
     def refund(self, pick: int, restock: bool) -> None:
-        _, order_id, order = self.pick_order(pick)
-        key = self.new_key()
-        asked = self.sale.ledger.refund(
-            SHOW, CREATOR, order_id, restock=restock, reason="r", idempotency_key=key
-        )
-        real = self._run(asked)
-        said = self.model.refund(self.ts, order, restock=restock)
-        self.agree("refund_due" if isinstance(real, RefundDue) else real, said)
+        self.take_back(self.pick_order(pick), restock=restock)
+
+    @precondition(some_payment)
+    @rule(pick=picks, restock=st.booleans(), amount=st.none() | st.sampled_from((1, 400, 1000)), units=few)
+    def refund_a_part(self, pick: int, restock: bool, amount: int | None, units: int) -> None:
+        paid = [key for key in self.ids if self.model.orders[key].state == "paid"]
+        quantity = units if units and amount is None else None
+        self.take_back(self.pick_order(pick, paid), restock=restock, amount=amount, units=quantity)
 
     @precondition(some_order)
-    @rule(pick=picks)
-    def refunded(self, pick: int) -> None:
+    @rule(pick=picks, less=st.sampled_from((0, 0, 1)))
+    def refunded(self, pick: int, less: int) -> None:
         _, order_id, order = self.pick_order(pick)
-        real = self._run(self.sale.ledger.refunded(SHOW, order_id))
+        asked = max(0, len(order.refunds) - less)
+        names = [f"r{n}" for n in range(1, asked + 1)]
+        real = self._run(self.sale.ledger.refunded(SHOW, order_id, names))
         assert isinstance(real, OrderState)
         view = real.view()
         self.model.advance(self.ts)
-        self.agree(self.seen_state(view.state, view.expires_sale_ms), self.model.refunded(order))
+        asked = max(order.returned, asked)
+        said = self.model.refunded(order, asked)
+        self.agree(self.seen_state(view.state, view.expires_sale_ms), said)
 
     @invariant()
     def agree_on_all(self) -> None:

@@ -13,7 +13,7 @@ from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, person
 
 from server.commerce import model
 from server.commerce.catalog import FlashSpec, FlashStarted, ProductPut, ProductSpec
-from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, Settled
+from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import price_in_force
 from server.log import reader
 from server.log.state import ProductView
@@ -141,6 +141,24 @@ class SalePair:
         said = self.model.cancel(self.ts, order)
         self.agree("cancelled" if isinstance(real, OrderState) else real, said)
 
+    def take_back(
+        self, picked: Picked, *, restock: bool, amount: int | None = None, units: int | None = None
+    ) -> None:
+        _, order_id, order = picked
+        asked = self.sale.ledger.refund(
+            SHOW,
+            CREATOR,
+            order_id,
+            restock=restock,
+            reason="r",
+            idempotency_key=self.new_key(),
+            amount_minor=amount,
+            quantity=units,
+        )
+        real = self._run(asked)
+        said = self.model.refund(self.ts, order, restock=restock, amount=amount, units=units)
+        self.agree(real.order.view().state if isinstance(real, RefundDue) else real, said)
+
     def agree(self, real: object, said: object) -> None:
         assert real == said
 
@@ -197,6 +215,8 @@ class SalePair:
             order = self.model.orders[key]
             assert self.seen_state(record["state"], record["expires"]) == order.state
             assert record["expires"] == order.expires_sale_ms
+            assert [(back["amount"], back["units"]) for back in record["refunds"]] == order.refunds
+            assert sum("done" in back for back in record["refunds"]) == order.returned
         due = self.due_among(records)
         snapshot = self._run(reader.snapshot(self.store, SHOW))
         for view in snapshot.products:

@@ -69,7 +69,7 @@ def test_lists_from_environment() -> None:
         ("[http]\npublic_url = 'live.example'", "http.public_url: must be an absolute"),
         ("[redis]\nurl = 'localhost:6379'", "redis.url: must begin with"),
         ("[auth]\nsecret = 'short'", "auth.secret: must have at least 32 bytes"),
-        ("[payments]\ngateway = 'stripe'", "payments.gateway: 'stripe' is not part"),
+        ("[payments]\nstripe_api_base = 'api'", "payments.stripe_api_base: must be an absolute"),
         ("[workers]\nweb = 0", "workers.web: "),
         ("[ice]\nservers = [{username = 'u'}]", "ice.servers.0.urls: "),
         ("[ice]\nservers = [{urls = ['stun:x'], user = 'u'}]", "ice.servers.0.user: "),
@@ -81,6 +81,17 @@ def test_lists_from_environment() -> None:
 def test_wrong_keys_are_named(text: str, named: str, tmp_path: Path) -> None:
     (line,) = problems(text, tmp_path)
     assert line.startswith(named)
+
+
+def test_stripe_needs_its_keys_and_an_address(tmp_path: Path) -> None:
+    lines = problems("[payments]\ngateway = 'stripe'", tmp_path)
+    named = ["payments.stripe_secret_key", "payments.stripe_webhook_secret", "http.public_url"]
+    assert [line.split(":")[0] for line in lines] == named
+    keys = "stripe_secret_key = 'sk_1'\nstripe_webhook_secret = 'whsec_1'"
+    text = f"[http]\npublic_url = 'https://live.example'\n[payments]\ngateway = 'stripe'\n{keys}"
+    (tmp_path / "right.toml").write_text(text)
+    settings = load(tmp_path / "right.toml", environ={})
+    assert not {"sk_1", "whsec_1"} & set(repr(settings).replace("'", " ").split())
 
 
 def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:

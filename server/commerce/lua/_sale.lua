@@ -93,7 +93,7 @@ end
 
 -- An order's record is one string: a msgpack map of pid sku quantity unit_minor seen_minor total_minor flash ('' none)
 -- lot (where it was won in an auction) state expires (sale-clock ms) extended attempt token (a print) paid_by refunds
--- (JSON) static (JSON members that were frozen at the hold) seq. nil when there is no such order.
+-- (a list, see "Money back") static (JSON members that were frozen at the hold) seq. nil when there is no such order.
 local function order(id)
   local record = redis.call('GET', base .. 'o:' .. id)
   if not record then return nil end
@@ -105,6 +105,25 @@ end
 local function is_holding(o) return o.state == 'held' or o.state == 'paying' end
 local function is_due(o) return is_holding(o) and o.expires <= sale_ms end
 
+-- Money back: each refund is {id, amount, units (that came back), restock, reason, due, done (nil: not yet)}.
+local function refunds_json(o)
+  local out = {}
+  for i, r in ipairs(o.refunds) do
+    out[i] = J('id', r.id, 'amount_minor', r.amount, 'quantity', r.units, 'restock', r.restock, 'reason', r.reason,
+      'due_at_ms', r.due, 'done_at_ms', r.done or NULL)
+  end
+  return '[' .. table.concat(out, ',') .. ']'
+end
+
+-- What of an order has not been given back: minor units, units.
+local function not_given_back(o)
+  local amount, units = o.total_minor, o.quantity
+  for _, r in ipairs(o.refunds) do
+    amount, units = amount - r.amount, units - r.units
+  end
+  return amount, units
+end
+
 -- The one place that writes an order as JSON: `static` was frozen at the hold, the rest moves.
 local function order_json(o)
   local expires = 'null,"remaining_ms":null,"expires_sale_ms":null'
@@ -114,7 +133,7 @@ local function order_json(o)
     expires = string.format('%d,"remaining_ms":null,"expires_sale_ms":%d', o.expires + frozen_total_ms, o.expires)
   end
   return string.format('{%s,"state":"%s","expires_at_ms":%s,"refunds":%s,"seq":%d}', o.static, o.state, expires,
-    o.refunds, o.seq)
+    refunds_json(o), o.seq)
 end
 
 -- Give the order a state, keep its record, and write it to the log as order.<kind>. Returns it as JSON. Beside the order
@@ -164,6 +183,52 @@ end
 -- Who has paid for something here, for those who ask whether somebody is a buyer. pid → paid orders.
 local function count_buyer(o, orders)
   if redis.call('HINCRBY', base .. 'buyers', o.pid, orders) <= 0 then redis.call('HDEL', base .. 'buyers', o.pid) end
+end
+
+-- From now on this money is to go back; the reconciler sees to it until money_is_back.
+local function money_is_due(o, amount, units, reason, restock)
+  o.refunds[#o.refunds + 1] = {id = 'r' .. (#o.refunds + 1), amount = amount, units = units, restock = restock,
+    reason = reason, due = ts}
+  redis.call('ZADD', base .. 'refunds', ts, o.id)
+end
+
+-- Take a paid order back, or a part of it: its money is due, its units return to the shelf or are written off.
+local function take_back(o, amount, units, reason, restock)
+  money_is_due(o, amount, units, reason, restock)
+  if units > 0 then
+    count(o, -units)
+    shift(product(o.sku), restock and units or 0, 0, -units)
+  end
+  if not_given_back(o) > 0 then return become(o, 'paid', 'part_refund_due') end
+  count_buyer(o, -1)
+  return become(o, 'refund_due', 'refund_due')
+end
+
+-- The refunds whose money is not back yet: id, amount, …
+local function open_refunds(o)
+  local out = {}
+  for _, r in ipairs(o.refunds) do
+    if not r.done then
+      out[#out + 1] = r.id
+      out[#out + 1] = r.amount
+    end
+  end
+  return out
+end
+
+-- The money of these refunds (a set of ids) is back. Nothing happens before that is so for all that are open.
+local function money_is_back(o, ids)
+  local open = 0
+  for _, r in ipairs(o.refunds) do
+    if not r.done then
+      if not ids[r.id] then return end
+      open = open + 1
+    end
+  end
+  if open == 0 then return end
+  for _, r in ipairs(o.refunds) do r.done = r.done or ts end
+  redis.call('ZREM', base .. 'refunds', o.id)
+  if o.state == 'refund_due' then become(o, 'refunded', 'refunded') else become(o, o.state, 'part_refunded') end
 end
 
 -- Whether a seller who asks is in charge of this order: what is somebody's own is nobody else's, but what the owner

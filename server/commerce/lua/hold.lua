@@ -36,7 +36,7 @@ local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","
   flash == '' and 'null' or '"' .. flash .. '"', sku, quantity, unit_minor, goods, goods, bps, commission,
   show.currency, ts)
 local o = {id = id, pid = actor, sku = sku, quantity = quantity, seen_minor = seen_minor, total_minor = goods,
-  flash = flash, expires = sale_ms + tonumber(arg(5)), attempt = 0, paid_by = 0, refunds = '[]', static = static}
+  flash = flash, expires = sale_ms + tonumber(arg(5)), attempt = 0, paid_by = 0, refunds = {}, static = static}
 redis.call('ZADD', base .. 'holds', o.expires, id)
 redis.call('ZADD', base .. 'by:' .. actor, ts, id)
 count(o, quantity)

@@ -1,9 +1,8 @@
--- The gateway has given the money back. arg: 1 order id. The server alone calls this; a repeat changes nothing.
+-- The gateway has given money back. arg: 1 order id, 2 … the ids of the refunds. The server alone calls this; a repeat
+-- changes nothing.
 local o = order(arg(1))
 if not o then return refuse('unknown_order') end
-if o.state == 'refund_due' then
-  redis.call('ZREM', base .. 'refunds', o.id)
-  o.refunds = string.gsub(o.refunds, '"done_at_ms":null', string.format('"done_at_ms":%d', ts))
-  become(o, 'refunded', 'refunded')
-end
+local ids = {}
+for i = 6, #ARGV do ids[ARGV[i]] = true end
+money_is_back(o, ids)
 return {'ok', order_json(o)}

@@ -1,17 +1,22 @@
 -- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots are closed. No
 -- arguments; any number of sweepers at once. Answers: expired, ended, more (1: call again), quiet (1: this show will never need a
--- sweep again), attempts to ask the gateway about (order:n …), refunds to be made (order, n, amount_minor …).
+-- sweep again), attempts to ask the gateway about ([order, n, 1 when its hold is still kept] …), refunds to be made
+-- ([order, the attempt that paid, [refund, amount_minor, …]] …).
 local LOTS_MAX = 32 -- each is three entries
 local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
 local skus = redis.call('ZRANGE', base .. 'flashes', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
 local lots = redis.call('ZRANGE', base .. 'lots', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, LOTS_MAX)
 local attempts = redis.call('ZRANGE', base .. 'paying', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)
-local refunds = {}
-for _, id in ipairs(redis.call('ZRANGE', base .. 'refunds', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)) do
+local unfinished, refunds = {}, {}
+for i, key in ipairs(attempts) do -- is what it would buy still kept for it?
+  local id, n = string.match(key, '^(.*):(%d+)$')
   local o = order(id)
-  refunds[#refunds + 1] = id
-  refunds[#refunds + 1] = o.paid_by
-  refunds[#refunds + 1] = o.total_minor
+  local kept = o.paid_by == tonumber(n) or (o.state == 'paying' and o.attempt == tonumber(n) and not is_due(o))
+  unfinished[i] = {id, tonumber(n), kept and 1 or 0}
+end
+for i, id in ipairs(redis.call('ZRANGE', base .. 'refunds', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)) do
+  local o = order(id)
+  refunds[i] = {id, o.paid_by, open_refunds(o)}
 end
 
 for _, id in ipairs(ids) do release(order(id), 'expired') end
@@ -20,4 +25,4 @@ for _, id in ipairs(lots) do close_lot(lot(id)) end
 local quiet = show.state == 'ended' and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots',
   base .. 'paying', base .. 'refunds') == 0
 local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX
-return {'ok', #ids, #skus, more and 1 or 0, quiet and 1 or 0, attempts, refunds}
+return {'ok', #ids, #skus, more and 1 or 0, quiet and 1 or 0, unfinished, refunds}

@@ -1,81 +1,39 @@
 """The `test` gateway: a stand-in for the outside world that moves no money.
 
-A real gateway remembers attempts on its own side, whatever happens to our processes. So this one keeps its
-records in the store under `ls:gateway:<key>`, beside the shows and never read by them: a reconciler in
-another process finds after a crash what the first one had begun. Tokens: `tok_ok` is approved,
-`tok_declined` declined, `tok_slow` approved after 3 s, `tok_error` gives no answer and turns out to be
-declined. Anything else is declined as unknown.
+A real gateway remembers attempts on its own side, whatever happens to our processes; this one has its
+`Records`: a reconciler in another process finds after a crash what the first one had begun. Tokens: `tok_ok`
+is approved, `tok_declined` declined, `tok_slow` approved after 3 s, `tok_error` gives no answer and turns out
+to be declined. Anything else is declined as unknown.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Final, Protocol, cast
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
-from redis.exceptions import RedisError
 
-from server.commerce.payments.gateway import Approved, Charge, Declined, GatewayUnknown, Outcome, Pending
-from server.store.store import Store
+from server.commerce.payments.gateway import Authorised, Charge, Declined, GatewayUnknown, Outcome, Pending
+from server.commerce.payments.records import Records
 
 SLOW_MS: Final = 3000
-RECORD_TTL_S: Final = 90 * 86_400
-_PREFIX: Final = "ls:gateway:"
 
 _ABANDONED: Final = "never arrived"
 _REASONS: Final = {"tok_declined": "card declined", "tok_error": "the bank gave no answer"}
 
 
-@contextmanager
-def _answering(key: str) -> Generator[None]:
-    """A gateway whose memory is away gives no answer."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise GatewayUnknown(key) from error
-
-
-class Records(Protocol):
-    """The outside world's memory: what the gateway keeps of each attempt's key."""
-
-    async def get(self, key: str) -> bytes | None: ...
-    async def put(self, key: str, record: bytes) -> None: ...
-    async def put_first(self, key: str, record: bytes) -> bool:
-        """False, and nothing written, when the key has a record."""
-        ...
-
-
-class StoreRecords:
-    """Records in the store's own keys `ls:gateway:<key>`, for 90 days."""
-
-    def __init__(self, store: Store) -> None:
-        self._redis = store.redis
-
-    async def get(self, key: str) -> bytes | None:
-        with _answering(key):
-            return cast("bytes | None", await self._redis.get(_PREFIX + key))
-
-    async def put(self, key: str, record: bytes) -> None:
-        with _answering(key):
-            await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S)
-
-    async def put_first(self, key: str, record: bytes) -> bool:
-        with _answering(key):
-            return bool(await self._redis.set(_PREFIX + key, record, ex=RECORD_TTL_S, nx=True))
-
-
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """The gateway's own record of one key.
 
-    `declined` holds the reason; empty means approved from `ready_at_ms` on.
+    `declined` holds the reason; empty means approved from `ready_at_ms` on. `refunds`: minor units by name.
     """
 
     amount_minor: int
     currency: str
     ready_at_ms: int
     declined: str = ""
-    refunded_minor: int = 0
+    captured: bool = False
+    refunds: dict[str, int] = {}
 
 
 def _wall_ms() -> int:
@@ -92,8 +50,8 @@ class SandboxGateway:
         self._records = records
         self._now_ms = now_ms
 
-    async def charge(self, charge: Charge) -> Outcome:
-        """See `Gateway.charge`; waits for a slow attempt."""
+    async def authorise(self, charge: Charge) -> Outcome:
+        """See `Gateway.authorise`; waits for a slow attempt."""
         attempt = await self._claim(charge.key, self._decide(charge))
         if attempt.declined == _ABANDONED:
             return Declined(_ABANDONED)
@@ -101,21 +59,54 @@ class SandboxGateway:
             raise ValueError(f"{charge.key} was charged with another amount")
         if charge.token == "tok_error":  # noqa: S105 - a documented test token
             raise GatewayUnknown(charge.key)
-        await asyncio.sleep(max(0, attempt.ready_at_ms - self._now_ms()) / 1000)
-        return Declined(attempt.declined) if attempt.declined else Approved(f"test_{charge.key}")
+        if attempt.ready_at_ms > self._now_ms():
+            await asyncio.sleep((attempt.ready_at_ms - self._now_ms()) / 1000)
+            attempt = await self._known(charge.key)
+        return self._outcome(charge.key, attempt)
 
-    async def conclude(self, key: str) -> Outcome:
+    async def conclude(self, key: str, *, give_up: bool = False) -> Outcome:
         """See `Gateway.conclude`."""
-        return self._outcome(key, await self._claim(key, Attempt(0, "", 0, _ABANDONED)))
+        attempt = await self._claim(key, Attempt(0, "", 0, _ABANDONED))
+        outcome = self._outcome(key, attempt)
+        if give_up and isinstance(outcome, Pending):
+            await self._keep(key, msgspec.structs.replace(attempt, declined=_ABANDONED))
+            return Declined(_ABANDONED)
+        return outcome
 
-    async def refund(self, key: str, amount_minor: int) -> None:
-        """See `Gateway.refund`; ValueError when nothing or less was charged under `key`."""
-        kept = await self._records.get(key)
-        attempt = msgspec.json.decode(kept, type=Attempt) if kept else None
-        if attempt is None or attempt.declined or attempt.amount_minor < amount_minor:
-            raise ValueError(f"nothing to give back for {key}")
-        done = msgspec.structs.replace(attempt, refunded_minor=amount_minor)
-        await self._records.put(key, msgspec.json.encode(done))
+    async def capture(self, key: str) -> bool:
+        """See `Gateway.capture`."""
+        attempt = await self._known(key)
+        if attempt.declined:
+            return False
+        if not attempt.captured:
+            await self._keep(key, msgspec.structs.replace(attempt, captured=True))
+        return True
+
+    async def void(self, key: str) -> None:
+        """See `Gateway.void`."""
+        attempt = await self._known(key)
+        if attempt.captured:
+            await self.refund(key, "void", attempt.amount_minor)
+        elif not attempt.declined:
+            await self._keep(key, msgspec.structs.replace(attempt, declined="voided"))
+
+    async def refund(self, key: str, refund: str, amount_minor: int) -> None:
+        """See `Gateway.refund`; ValueError when less was charged under `key` than would go back."""
+        attempt = await self._known(key)
+        if attempt.declined or refund in attempt.refunds:
+            return
+        if not attempt.captured and amount_minor == attempt.amount_minor:
+            await self.void(key)
+            return
+        if not attempt.captured:
+            raise GatewayUnknown(key)
+        if sum(attempt.refunds.values()) + amount_minor > attempt.amount_minor:
+            raise ValueError(f"more than was taken would go back for {key}")
+        refunds = {**attempt.refunds, refund: amount_minor}
+        await self._keep(key, msgspec.structs.replace(attempt, refunds=refunds))
+
+    async def close(self) -> None:
+        """It has no connections."""
 
     def _decide(self, charge: Charge) -> Attempt:
         known = ("tok_ok", "tok_slow", *_REASONS)
@@ -126,11 +117,19 @@ class SandboxGateway:
     def _outcome(self, key: str, attempt: Attempt) -> Outcome:
         if attempt.declined:
             return Declined(attempt.declined)
-        return Approved(f"test_{key}") if self._now_ms() >= attempt.ready_at_ms else Pending()
+        return Authorised(f"test_{key}") if self._now_ms() >= attempt.ready_at_ms else Pending()
 
     async def _claim(self, key: str, attempt: Attempt) -> Attempt:
         """Write `attempt` unless the key has one; return the one that stands."""
         if await self._records.put_first(key, msgspec.json.encode(attempt)):
             return attempt
+        return await self._known(key)
+
+    async def _known(self, key: str) -> Attempt:
         kept = await self._records.get(key)
-        return msgspec.json.decode(kept, type=Attempt) if kept else attempt
+        if kept is None:
+            raise ValueError(f"nothing was charged under {key}")
+        return msgspec.json.decode(kept, type=Attempt)
+
+    async def _keep(self, key: str, attempt: Attempt) -> None:
+        await self._records.put(key, msgspec.json.encode(attempt))
