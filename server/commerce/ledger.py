@@ -14,7 +14,16 @@ import msgspec
 
 from server.commerce.buyer_index import BuyerIndex
 from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
-from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Refunds, Settled
+from server.commerce.orders import (
+    AlreadyPaid,
+    Attempt,
+    OrderState,
+    Placed,
+    RefundDue,
+    Refunds,
+    Settled,
+    Undone,
+)
 from server.ids import is_idempotency_key, is_sku, order_id
 from server.settings import Settings
 from server.store.outcome import Refused, StoreUnavailable
@@ -31,6 +40,8 @@ limit (100 requests a second) that is a thousand such buyers."""
 SWEEPS_MAX = 64
 """Runs of the sweep (256 due holds each) that one request may wait for before it gives up."""
 REASON_MAX_CHARS = 280
+UNDO_BATCHES = 50
+"""Batches (of 64 orders) of one call that undoes a flash price: 3,200 orders."""
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -181,6 +192,28 @@ class Ledger:
         """
         reply = await self._run("refunded", show, None, order, *refunds)
         return reply if isinstance(reply, Refused) else OrderState(reply[1])
+
+    async def undo_flash(self, show: str, principal: Principal, flash: str, reason: str) -> Undone | Refused:
+        """Take back everything that was sold at a flash price: holds are cancelled, paid orders refunded.
+
+        It goes on in batches until nothing but running payments remains, or UNDO_BATCHES are done: a repeat
+        goes on, and so do the sweepers. The first call's reason counts; it is encrypted with its writer's
+        key. Refusals: bad_request, forbidden, unknown_flash.
+        """
+        if not 1 <= len(reason) <= REASON_MAX_CHARS:
+            return Refused("bad_request", {"field": "reason"})
+        reason = await self._texts.encrypt(show, principal.pid, "reason", reason)
+        undone, idle = Undone(flash, 0, 0, 0, 0, done=False), 0
+        for _ in range(UNDO_BATCHES):
+            reply = await self._run("undo_flash", show, principal, flash, reason, principal.subject)
+            if isinstance(reply, Refused):
+                return reply
+            _, looked, waiting, cancelled, refunds, remaining = reply
+            undone = Undone(flash, cancelled, refunds, waiting, remaining, done=remaining == 0)
+            idle = idle + waiting if looked == waiting else 0
+            if idle >= remaining:
+                break
+        return undone
 
     async def order(self, show: str, principal: Principal, order: str) -> OrderState | Refused:
         """An order for its buyer, its own seller, a creator or an admin; the owner's products are every

@@ -83,6 +83,7 @@ class Sale:
     flashes: dict[str, FlashTerms] = field(default_factory=dict[str, FlashTerms])
     orders: dict[tuple[str, str], Order] = field(default_factory=dict[tuple[str, str], Order])
     banned: set[str] = field(default_factory=set[str])
+    undone: set[str] = field(default_factory=set[str])
 
     # clock
 
@@ -193,6 +194,23 @@ class Sale:
             self._end_flash(product, product.flash)
         return "ok"
 
+    def undo_flash(self, ts: int, flash_id: str) -> str | Refused:
+        """Take back what was sold at a flash price, which ends."""
+        stopped = self.stop_flash(ts, flash_id)
+        if stopped == "ok":
+            self.undone.add(flash_id)
+            self.go_on_undoing(ts)
+        return stopped
+
+    def go_on_undoing(self, ts: int) -> None:
+        """What the sweeper does, too: by now more of those who were paying may have paid."""
+        self.advance(ts)
+        for order in self.orders.values():
+            if order.price.flash_id in self.undone and order.state == "held":
+                order.state = "cancelled"
+            elif order.price.flash_id in self.undone and order.state == "paid":
+                self.refund(ts, order, restock=True)
+
     def _end_flash(self, product: Product, flash: Flash) -> None:
         product.version, product.flash = flash.version + 1, None
 
@@ -290,7 +308,9 @@ class Sale:
         order.paid_by = attempt
         if order.state in HOLDING:
             order.state = "paid"
-        elif self._no_room(order.pid, order.sku, order.quantity, order.price.flash_id):
+        elif order.price.flash_id in self.undone or self._no_room(
+            order.pid, order.sku, order.quantity, order.price.flash_id
+        ):
             order.state = "refund_due"
             order.refunds.append((order.left_minor, 0))
         else:

@@ -127,6 +127,21 @@ class RefundDue(msgspec.Struct, frozen=True):
     refunds: Refunds
 
 
+class Undone(msgspec.Struct, frozen=True):
+    """How far taking back everything sold at a flash price has come.
+
+    `cancelled` holds and `refunds` are sums over all calls. `remaining` are still to be taken back; when only
+    such are left that are being paid (`waiting`), they follow by themselves.
+    """
+
+    id: str
+    cancelled: int
+    refunds: int
+    waiting: int
+    remaining: int
+    done: bool
+
+
 class Paid(msgspec.Struct, frozen=True):
     """The order is paid."""
 

@@ -1,11 +1,13 @@
 """Products, their stock, the pin and flash prices."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from server.commerce.catalog import FlashSpec, ProductSpec
+from server.commerce.ledger import REASON_MAX_CHARS
 from server.commerce.money import StockDelta
+from server.commerce.orders import Undone
 from server.log.state import FlashView, ProductView
 from server.routes.answers import Answer, problem_of
 from server.routes.endpoint import Call, Endpoints, Nothing
@@ -45,6 +47,12 @@ class PinView(msgspec.Struct, frozen=True):
     price_minor: int
     image_url: str | None
     disclosure: str | None
+
+
+class UndoCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST …/flash/{flash}/refund_all`."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX_CHARS)]
 
 
 class FlashAnnounced(FlashView, frozen=True):
@@ -134,6 +142,23 @@ async def start_flash(call: Call[FlashSpec]) -> Answer:
     if isinstance(started, Refused):
         raise problem_of(started)
     return Answer(201, msgspec.Raw(started.json))
+
+
+@endpoints.command(
+    "POST",
+    SHOW + "/flash/{flash}/refund_all",
+    body=UndoCommand,
+    answers={200: Undone},
+    problems=("unknown_show", "unknown_flash"),
+)
+async def refund_all(call: Call[UndoCommand]) -> Answer:
+    """Take back everything sold at a flash price; call again, with or without the same key, until `done`."""
+    undone = await call.services.ledger.undo_flash(
+        call.show, call.principal, call.path["flash"], call.body.reason
+    )
+    if isinstance(undone, Refused):
+        raise problem_of(undone)
+    return Answer(200, undone)
 
 
 @endpoints.command(

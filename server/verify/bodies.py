@@ -85,6 +85,11 @@ class PriceEnded(msgspec.Struct, frozen=True):
     reason: Literal["window", "stopped", "quantity"]
 
 
+class PriceUndone(msgspec.Struct, frozen=True):
+    id: str
+    sku: str
+
+
 class Moderation(msgspec.Struct, frozen=True):
     action: str
     subject: str = ""
@@ -216,6 +221,7 @@ Body: TypeAlias = (
     | Unpinned
     | FlashPrice
     | PriceEnded
+    | PriceUndone
     | LotOpened
     | LotMax
     | LotBid
@@ -252,6 +258,7 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "product.unpinned": Unpinned,
     "price.flash": FlashPrice,
     "price.ended": PriceEnded,
+    "price.undone": PriceUndone,
     "lot.opened": LotOpened,
     "lot.max": LotMax,
     "lot.bid": LotBid,

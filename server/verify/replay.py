@@ -25,6 +25,7 @@ from server.verify.bodies import (
     OrderChange,
     Pinned,
     PriceEnded,
+    PriceUndone,
     ProductUpdated,
     Refund,
     Restocked,
@@ -100,6 +101,8 @@ class Replay:
     """The lot for which a maximum was just set; the next entry tells everybody."""
     unsold: tuple[str, str, int] | None = None
     """Lot, winner and price of a lot that has just ended; the next entry is the order."""
+    undone: set[str] = field(default_factory=set[str])
+    """Flash prices whose sales are taken back."""
     banned: set[str] = field(default_factory=set[str])
     bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     flash_bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -177,6 +180,8 @@ class Replay:
                 self.products[body.sku].flash = Flash(
                     body.id, body.price_minor, body.price_version, body.starts_sale_ms, body.ends_sale_ms
                 )
+            case PriceUndone(id=flash):
+                self.undone.add(flash)
             case PriceEnded():
                 product = self.products[body.sku]
                 product.flash, product.version = None, body.price_version

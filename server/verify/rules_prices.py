@@ -10,6 +10,7 @@ from server.verify.bodies import (
     OrderChange,
     Pinned,
     PriceEnded,
+    PriceUndone,
     ProductUpdated,
     Restocked,
     Unpinned,
@@ -23,7 +24,8 @@ FLASH_MS: Final = (5_000, 86_400_000)
 
 @rule(16, "What an entry names exists")
 def names_exist(step: Step, before: Replay) -> str | None:
-    """Pins, prices, restocks, lots and orders name a product in the log, orders a flash price in it."""
+    """Pins, prices, restocks, lots and orders name a product in the log, orders and what is undone a flash
+    price in it."""
     match step.body:
         case (
             Restocked(sku=sku)
@@ -33,6 +35,8 @@ def names_exist(step: Step, before: Replay) -> str | None:
             | LotOpened(sku=sku)
         ):
             flash = None
+        case PriceUndone(sku=sku, id=flash):
+            pass
         case OrderChange(order=order):
             sku, flash = order.sku, order.line.flash
         case _:

@@ -15,7 +15,9 @@ LEGAL: Final = {
     ("live", "ended"),
     ("paused", "ended"),
 }
-_STAFF: Final = frozenset({"product.restocked", "member.set", "clock.offset", "epoch", "lot.signal"})
+_STAFF: Final = frozenset(
+    {"product.restocked", "member.set", "clock.offset", "epoch", "lot.signal", "price.undone"}
+)
 
 
 @rule(7, "Public entries are chained")

@@ -5,19 +5,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
-from support.sale import ANNA, BORIS, CREATOR, EXTENSION_MS, HOLD_MS, SHOW
+from support.sale import ANNA, BORIS, CREATOR, EXTENSION_MS, HOLD_MS, SHOW, person
 from support.shop import Shop
-from support.store import advance, bodies
+from support.store import advance, bodies, digest
 
+from server.commerce.catalog import FlashSpec, FlashStarted
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import ASK_AFTER_MS, Swept
 from server.commerce.orders import (
+    Attempt,
     OrderState,
     Paid,
     PaymentDeclined,
     PaymentUnknown,
     RefundDue,
     Settled,
+    Undone,
 )
 from server.commerce.payments.gateway import Authorised, Charge, GatewayUnknown, Outcome
 from server.commerce.payments.records import StoreRecords
@@ -212,6 +215,57 @@ async def test_a_buyer_finds_orders_and_the_index_is_repaired(shop: Shop) -> Non
     await shop.store.writes.call("DEL", f"ls:buyer:{ANNA.pid}")
     await shop.sweeper.sweep(repair=True)
     assert {order.view().id for order in await shop.sale.ledger.orders_of(ANNA)} == set(orders)
+
+
+async def test_a_mispriced_window_is_undone_in_batches(shop: Shop) -> None:
+    """Held, paid and being paid: everything at that price goes back, however often it is interrupted."""
+    await shop.sale.product("lamp", 9000, stock=300)
+    flash = await mispriced(shop)
+    held = [await shop.sale.held(person(f"b{n}"), sku="lamp", seen=90) for n in range(100)]
+    paid = [await shop.sale.held(person(f"b{n}"), sku="lamp", seen=90) for n in range(50)]
+    for n, order in enumerate(paid):
+        assert isinstance(await shop.checkout.pay(SHOW, person(f"b{n}"), order, "tok_ok"), Paid)
+    other = await shop.sale.held()  # the mug has nothing to do with it
+    paying = await shop.sale.held(sku="lamp", seen=90)
+    assert isinstance(await shop.sale.ledger.begin_payment(SHOW, ANNA, paying, "tok_ok"), Attempt)
+    undo = shop.store.scripts.run("undo_flash", SHOW, CREATOR.pid, "creator", flash, "r", CREATOR.subject)
+    assert not isinstance(await undo, Refused)  # one batch, then the process died
+    assert sum([await shop.sale.state(order) == "cancelled" for order in held]) == 64
+    undone = await shop.sale.ledger.undo_flash(SHOW, CREATOR, flash, "one zero is missing")
+    assert undone == Undone(flash, cancelled=100, refunds=50, waiting=1, remaining=1, done=False)
+    assert await shop.sale.ledger.undo_flash(SHOW, CREATOR, flash, "again") == undone
+    assert len(await bodies(shop.store, SHOW, "price.undone")) == 1
+    await shop.gateway.authorise(Charge(f"{paying}:1", "tok_ok", 90, "EUR", SHOW))
+    for _ in range(3):
+        await shop.settle_all()
+    states = [await shop.sale.state(order) for order in (*paid, paying)]
+    assert states == ["refunded"] * 51
+    assert await shop.sale.stock("lamp") == (300, 0, 0)
+    assert await shop.sale.state(other) == "held"
+    assert await shop.store.reads.call("EXISTS", f"ls:{{{SHOW}}}:undoing") == 0
+    end = await shop.sale.ledger.undo_flash(SHOW, CREATOR, flash, "again")
+    assert end == Undone(flash, cancelled=100, refunds=51, waiting=0, remaining=0, done=True)
+
+
+async def test_who_may_not_undo_changes_nothing(shop: Shop) -> None:
+    await shop.sale.product("lamp", 9000, seller=BORIS.pid)
+    flash = await mispriced(shop)
+    await shop.sale.held(sku="lamp", seen=90)
+    before = await digest(shop.store, SHOW)
+    undo = shop.sale.ledger.undo_flash
+    assert await undo(SHOW, ANNA, flash, "r") == Refused("forbidden")
+    assert await undo(SHOW, person("sam", "seller"), flash, "r") == Refused("unknown_flash")  # not his
+    assert await undo(SHOW, CREATOR, "f_none", "r") == Refused("unknown_flash")
+    assert await undo(SHOW, CREATOR, flash, "") == Refused("bad_request", {"field": "reason"})
+    assert await digest(shop.store, SHOW) == before
+    assert isinstance(await undo(SHOW, person("boris", "seller"), flash, "r"), Undone)
+
+
+async def mispriced(shop: Shop) -> str:
+    """A flash price of 90 for the lamp that costs 9000."""
+    spec = FlashSpec(sku="lamp", price_minor=90, duration_s=600)
+    assert isinstance(await shop.sale.catalog.flash(SHOW, CREATOR, spec), FlashStarted)
+    return (await bodies(shop.store, SHOW, "price.flash"))[-1]["id"]
 
 
 async def test_a_gateway_without_its_memory_gives_no_answer(shop: Shop) -> None:

@@ -105,6 +105,10 @@ def silenced(record: Record) -> None:
     record["kind"], record["body"] = "moderation", {"action": "chat_mode", "mode": "all"}
 
 
+def unsaid(record: Record) -> None:
+    record["kind"], record["body"] = "clock.offset", {}
+
+
 def never_live(record: Record) -> None:
     record["body"] |= {"state": "scheduled", "frozen": False, "frozen_since_ms": None}
 
@@ -171,6 +175,7 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (22, nth("product.restocked", 2), body(left=more(1)), None),
     (23, held, order(seq=more(1)), None),
     (24, held, head(actor=BORIS.pid), None),
+    (24, nth("price.undone"), unsaid, nth("order.cancelled", sku="lamp")),
     (25, nth("order.paying"), order(unit_price_minor=more(-1)), None),
     (25, paid, body(seen_price_minor=more(1)), None),
     (26, held, short_hold, None),
@@ -189,7 +194,7 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (33, held, order(commission_minor=more(1)), None),
     (34, held, stock(left=more(1)), None),
     (34, first_vase, body(delta=1, left=1), vase_held),
-    (34, nth("order.refund_due", -1), refund(restock=True), None),
+    (34, nth("order.refund_due", 1, sku="vase"), refund(restock=True), None),
     (34, nth("order.part_refund_due"), refund(restock=False), None),
     (35, mug_updated, body(per_viewer_max=1), held),
     (36, first_flash, body(quantity=2, quantity_left=2), third_at_flash),

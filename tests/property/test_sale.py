@@ -34,6 +34,8 @@ MUTATIONS = {
     "more goes back than was paid": ("if amount > left_minor or", "if"),
     "units of a part stay counted": ("    count(o, -units)", ""),
     "done before all is back": ("if not ids[r.id] then return end", ""),
+    "undone sales stay": ("elseif o.state == 'paid' then", "elseif false then"),
+    "late money for what is undone": ("if not is_undone(o.flash) then", "if true then"),
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 

@@ -49,6 +49,7 @@ class Story:
         await self.pay_in_two_attempts_and_go_back()
         await self.sell_at_a_flash_price()
         await self.pay_too_late()
+        await self.undo_a_flash_price()
         await self.stop_and_go_on()
         await self.auction()
         await self.end()
@@ -99,6 +100,14 @@ class Story:
         sure(await self.ledger.refunded(SHOW, late, ["r1"]))
         await self.pay(order, ANNA)
         await self.refund(order, restock=False)
+
+    async def undo_a_flash_price(self) -> None:
+        await self.sale.product("lamp", 900, 5)
+        await self.flash("lamp", 90)
+        await self.pay(await self.sale.held(BORIS, sku="lamp", seen=90), BORIS)
+        await self.sale.held(CLARA, sku="lamp", seen=90)
+        flash = (await self.bodies("price.flash"))[-1]["id"]
+        assert sure(await self.ledger.undo_flash(SHOW, CREATOR, flash, "one zero is missing")).done
 
     async def stop_and_go_on(self) -> None:
         sure(await self.catalog.restock(SHOW, CREATOR, "mug", 5, idempotency_key="r"))

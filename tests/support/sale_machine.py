@@ -14,7 +14,7 @@ from support.sale_pair import PEOPLE, SalePair
 
 from server.commerce.catalog import FlashStopped, Restocked
 from server.commerce.ledger import Swept
-from server.commerce.orders import OrderState
+from server.commerce.orders import OrderState, Undone
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -75,7 +75,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def sweep(self) -> None:
         swept = self._run(self.sale.ledger.expire_due(SHOW))
         assert isinstance(swept, Swept)
-        self.model.advance(self.ts)
+        self.model.go_on_undoing(self.ts)
         assert not self.due_among(self.records())
 
     @rule(life=st.sampled_from((*OPEN, ("paused", False), ("live", True), ("ended", False))))
@@ -128,6 +128,17 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         real = self._run(self.sale.catalog.stop_flash(SHOW, CREATOR, flash_id))
         said = self.model.stop_flash(self.ts, flash_id)
         self.agree("ok" if isinstance(real, FlashStopped) else real, said)
+
+    @precondition(lambda self: self.model.flashes)
+    @rule(pick=st.integers(0, 10))
+    def undo_flash(self, pick: int) -> None:
+        flash_id = [*self.model.flashes, "none"][pick % (len(self.model.flashes) + 1)]
+        real = self._run(self.sale.ledger.undo_flash(SHOW, CREATOR, flash_id, "wrong price"))
+        said = self.model.undo_flash(self.ts, flash_id)
+        self.agree("ok" if isinstance(real, Undone) else real, said)
+        if isinstance(real, Undone):
+            at_it = [o for o in self.model.orders.values() if o.price.flash_id == flash_id]
+            assert real.remaining == real.waiting == sum(o.state == "paying" for o in at_it)
 
     @rule(
         who=people,

@@ -231,11 +231,14 @@ local function money_is_back(o, ids)
   if o.state == 'refund_due' then become(o, 'refunded', 'refunded') else become(o, o.state, 'part_refunded') end
 end
 
--- Whether a seller who asks is in charge of this order: what is somebody's own is nobody else's, but what the owner
--- sells every seller of the show may look after. `subject`: the asker's name, as a product may give it.
-local function is_in_charge(o, subject)
-  local seller = cjson.decode('{' .. o.static .. '}').seller
+-- Whether a seller who asks is in charge of what `seller` sells: what is somebody's own is nobody else's, but what the
+-- owner sells every seller of the show may look after. `subject`: the asker's name, as a product may give it.
+local function looks_after(seller, subject)
   return seller == show.owner or seller == actor or seller == subject or authorise('run_show')
+end
+
+local function is_in_charge(o, subject)
+  return looks_after(cjson.decode('{' .. o.static .. '}').seller, subject)
 end
 
 -- Undo a hold: the units go back on the shelf.

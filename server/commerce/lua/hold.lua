@@ -39,6 +39,7 @@ local o = {id = id, pid = actor, sku = sku, quantity = quantity, seen_minor = se
   flash = flash, expires = sale_ms + tonumber(arg(5)), attempt = 0, paid_by = 0, refunds = {}, static = static}
 redis.call('ZADD', base .. 'holds', o.expires, id)
 redis.call('ZADD', base .. 'by:' .. actor, ts, id)
+if flash ~= '' then redis.call('ZADD', base .. 'flashorders:' .. flash, ts, id) end
 count(o, quantity)
 shift(p, -quantity, quantity, 0)
 local json = become(o, 'held', 'held')

@@ -50,7 +50,8 @@ if is_holding(o) then
   become(o, 'paid', 'paid')
   return ask_again()
 end
-local no, due = room_for(p, o.pid, o.quantity, o.flash)
+local no, due = {'undone'}, nil
+if not is_undone(o.flash) then no, due = room_for(p, o.pid, o.quantity, o.flash) end
 if no and no[1] == 'sweep' then return no end
 if no then
   o.paid_by = n

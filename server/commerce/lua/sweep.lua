@@ -1,7 +1,7 @@
--- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots are closed. No
--- arguments; any number of sweepers at once. Answers: expired, ended, more (1: call again), quiet (1: this show will never need a
--- sweep again), attempts to ask the gateway about ([order, n, 1 when its hold is still kept] …), refunds to be made
--- ([order, the attempt that paid, [refund, amount_minor, …]] …).
+-- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots are closed,
+-- undone flash prices are gone on with. No arguments; any number of sweepers at once. Answers: expired, ended, more
+-- (1: call again), quiet (1: this show will never need a sweep again), attempts to ask the gateway about ([order, n, 1
+-- when its hold is still kept] …), refunds to be made ([order, the attempt that paid, [refund, amount_minor, …]] …).
 local LOTS_MAX = 32 -- each is three entries
 local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
 local skus = redis.call('ZRANGE', base .. 'flashes', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
@@ -22,7 +22,8 @@ end
 for _, id in ipairs(ids) do release(order(id), 'expired') end
 for _, sku in ipairs(skus) do end_flash(product(sku), 'window') end
 for _, id in ipairs(lots) do close_lot(lot(id)) end
+for _, flash in ipairs(redis.call('ZRANGE', base .. 'undoing', 0, 3)) do undo_some(flash, UNDO_MAX / 4) end
 local quiet = show.state == 'ended' and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots',
-  base .. 'paying', base .. 'refunds') == 0
+  base .. 'paying', base .. 'refunds', base .. 'undoing') == 0
 local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX
 return {'ok', #ids, #skus, more and 1 or 0, quiet and 1 or 0, unfinished, refunds}

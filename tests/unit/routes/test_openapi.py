@@ -36,6 +36,7 @@ CONTRACT = {
     "/api/v1/shows/{show}/audit": {"get"},
     "/api/v1/shows/{show}/members/{subject}": {"put", "delete"},
     "/api/v1/subjects/{subject}": {"delete"},
+    "/api/v1/shows/{show}/flash/{flash}/refund_all": {"post"},
     "/webhooks/stripe": {"post"},
     "/api/v1/tokens/revoke": {"post"},
     "/api/v1/guests": {"post"},
