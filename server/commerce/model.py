@@ -199,16 +199,16 @@ class Sale:
         stopped = self.stop_flash(ts, flash_id)
         if stopped == "ok":
             self.undone.add(flash_id)
-            self.go_on_undoing(ts)
+            self.go_on_undoing(ts, {flash_id})
         return stopped
 
-    def go_on_undoing(self, ts: int) -> None:
-        """What the sweeper does, too: by now more of those who were paying may have paid."""
+    def go_on_undoing(self, ts: int, flashes: set[str]) -> None:
+        """What the sweeper does with all that are undone: some who were paying may have paid by now."""
         self.advance(ts)
         for order in self.orders.values():
-            if order.price.flash_id in self.undone and order.state == "held":
+            if order.price.flash_id in flashes and order.state == "held":
                 order.state = "cancelled"
-            elif order.price.flash_id in self.undone and order.state == "paid":
+            elif order.price.flash_id in flashes and order.state == "paid":
                 self.refund(ts, order, restock=True)
 
     def _end_flash(self, product: Product, flash: Flash) -> None:

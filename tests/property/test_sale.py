@@ -27,8 +27,8 @@ MUTATIONS = {
     "flash never used up": ("#ids < DUE_MAX and used >= quantity", "false"),
     "extended every time": ("if not o.extended then", "if true then"),
     "late money without room": (
-        "local no, due = room_for(p, o.pid, o.quantity, o.flash)",
-        "local no, due = nil, {}",
+        "then no, due = room_for(p, o.pid, o.quantity, o.flash) end",
+        "then no, due = nil, {} end",
     ),
     "written off and restocked": ("restock and units or 0", "units"),
     "more goes back than was paid": ("if amount > left_minor or", "if"),

@@ -75,7 +75,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def sweep(self) -> None:
         swept = self._run(self.sale.ledger.expire_due(SHOW))
         assert isinstance(swept, Swept)
-        self.model.go_on_undoing(self.ts)
+        self.model.go_on_undoing(self.ts, self.model.undone)
         assert not self.due_among(self.records())
 
     @rule(life=st.sampled_from((*OPEN, ("paused", False), ("live", True), ("ended", False))))
@@ -163,17 +163,19 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
             self.book(self.pick_order(pick), 1, approved=True)
 
     @precondition(some_hold)
-    @rule(pick=picks, who=people, quantity=st.integers(0, 3), swept=st.booleans())
-    def pay_too_late(self, pick: int, who: Principal, quantity: int, swept: bool) -> None:
-        """The money comes when the hold has expired, and perhaps somebody else has taken the units."""
+    @rule(pick=picks, who=people, quantity=st.sampled_from((0, 1, 2, None)), swept=st.booleans())
+    def pay_too_late(self, pick: int, who: Principal, quantity: int | None, swept: bool) -> None:
+        """The money comes when the hold has expired, and perhaps somebody else has taken units (None: all)."""
         key = self.pick_held(pick)
         order = self.model.orders[key]
         self.try_to_pay(list(self.ids).index(key), "tok_1")
         self.move_clock_to_the_end_of(order)
         if swept:
             self.sweep()
-        if quantity:
-            self.place(who, self.new_key(), order.sku, quantity, ANY_PRICE)
+        self.model.advance(self.ts)
+        units = self.model.left(order.sku) if quantity is None else quantity
+        if units:
+            self.place(who, self.new_key(), order.sku, units, ANY_PRICE)
         self.book(self.pick_order(0, [key]), len(order.attempts), approved=True)
 
     @precondition(some_hold)
@@ -199,6 +201,19 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     ) -> None:
         self.announce(sku, price, (0, 150), limits)
         self.place(who, self.new_key(), sku, units, ANY_PRICE)
+
+    @rule(who=people, sku=skus, price=prices, late=st.booleans())
+    def undo_while_paying(self, who: Principal, sku: str, price: int, late: bool) -> None:
+        """A flash price is undone while somebody pays, in time or too late."""
+        self.announce(sku, price, (0, 150), (None, None))
+        key = (who.pid, self.new_key())
+        self.place(who, key[1], sku, 1, ANY_PRICE)
+        if key in self.ids and (flash := self.model.orders[key].price.flash_id):
+            self.try_to_pay(list(self.ids).index(key), "tok_1")
+            if late:
+                self.move_clock_to_the_end_of(self.model.orders[key])
+            self.undo_flash(list(self.model.flashes).index(flash))
+            self.book(self.pick_order(0, [key]), 1, approved=True)
 
     @precondition(some_order)
     @rule(pick=picks, other=st.booleans())
