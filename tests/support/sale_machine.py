@@ -165,7 +165,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @precondition(some_hold)
     @rule(pick=picks, who=people, quantity=st.sampled_from((0, 1, 2, None)), swept=st.booleans())
     def pay_too_late(self, pick: int, who: Principal, quantity: int | None, swept: bool) -> None:
-        """The money comes when the hold has expired, and perhaps somebody else has taken units (None: all)."""
+        """The money comes when the hold has expired, and perhaps somebody has taken units (None: all)."""
         key = self.pick_held(pick)
         order = self.model.orders[key]
         self.try_to_pay(list(self.ids).index(key), "tok_1")
