@@ -24,7 +24,12 @@ from server.log.state import ShowSnapshot
 from server.routes.services import Services
 
 ROOT: Final = Path(__file__).resolve().parents[2] / "client_demo"
-PAGES: Final = {"watch": "/watch/{show}", "studio": "/studio/{show}", "moderate": "/moderate/{show}"}
+PAGES: Final = {
+    "watch": "/watch/{show}",
+    "studio": "/studio/{show}",
+    "moderate": "/moderate/{show}",
+    "verify": "/verify/{show}/{order}",
+}
 NOT_STATIC: Final = frozenset({".py", ".pyc", ".html", ".md"})
 SITE: Final = "Vendue"
 TEST_BAR: Final = '<p class="testbar" role="note" data-testid="test-mode">Test mode. No real money moves.</p>'
@@ -78,7 +83,7 @@ class Assets:
 
 
 class Pages:
-    """Serves `/`, the three pages of a show, and `/static/…`."""
+    """Serves `/`, the pages of a show, and `/static/…`."""
 
     def __init__(self, services: Services, assets: Assets | None = None) -> None:
         self._services = services

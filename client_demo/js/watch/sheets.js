@@ -125,7 +125,8 @@ export class Sheets {
     this.open("outcome", found.title, h("div", { class: "res", "data-testid": "result", "data-kind": code },
       h("span", { class: `disc ${found.tone ?? ""}` }, icon(found.icon)), h("h2", { text: found.title }), h("p", { class: "note", text: found.body }), receipt,
       h("div", { class: "acts" }, h("button", { class: "btn act xl", "data-testid": "result-primary", text: found.again || "Back to the show", onclick: act }),
-        found.again && h("button", { class: "btn ghost t44", text: found.ghost, onclick: close }))));
+        found.again && h("button", { class: "btn ghost t44", text: found.ghost, onclick: close }),
+        receipt && h("a", { class: "btn ghost t44", target: "_blank", rel: "noopener", "data-testid": "see-proof", href: `/verify/${encodeURIComponent(this.state.show.id)}/${detail.order.id}`, text: "See the proof" }))));
   }
 
   bag() {
