@@ -13,8 +13,8 @@ function deadline(show, deadlineSaleMs, deadlineAtMs) {
 }
 
 /**
- * What is offered for a product now (an `Offer`): a flash starts at `presentMs`, when the viewer sees it start, and ends at
- * `serverMs`: no page offers a price that is over.
+ * What is offered for a product now (an `Offer`): a flash starts at `presentMs`, with the frame on which it was pressed, and
+ * ends at `serverMs`: no page offers a price that the server does not give yet, or that is over.
  */
 export function offer(show, product, presentMs, serverMs) {
   const flash = flashView(show, product, presentMs, serverMs);
@@ -30,7 +30,8 @@ function flashView(show, { flash }, presentMs, serverMs) {
   const now = saleMs(show, serverMs);
   if (ends === null || now >= ends) return null;
   const view = { paused: show.frozen, quantity_left: flash.quantity_left ?? null };
-  if (saleMs(show, presentMs) < starts - 0.5) return { ...view, phase: "announced", remaining_ms: Math.max(0, starts - now), fraction: 1 };
+  const onScreen = saleMs(show, presentMs) >= starts - (flash.pressed_before_ms ?? 0) - 0.5;
+  if (!onScreen || now < starts) return { ...view, phase: "announced", remaining_ms: Math.max(0, starts - now), fraction: 1 };
   return { ...view, phase: "running", remaining_ms: ends - now, fraction: (ends - now) / Math.max(1, ends - starts) };
 }
 

@@ -74,9 +74,10 @@ const CHANGES = {
     return { ...known, pins: [...state.pins, { sku: data.sku, at_ms }].slice(-PINS_KEPT) };
   },
   "product.unpinned": (state) => ({ ...state, pins: [] }),
-  "price.flash": (state, { data, at_ms = 0 }) => {
+  "price.flash": (state, { data, ts, at_ms = ts ?? 0 }) => {
     const old = state.products[data.sku];
-    return old ? withProduct(state, { ...old, flash: { ...data, visible_from_ms: at_ms }, list_price_minor: data.list_price_minor ?? old.list_price_minor }) : state;
+    const flash = { ...data, visible_from_ms: at_ms, pressed_before_ms: (ts ?? at_ms) - at_ms };
+    return old ? withProduct(state, { ...old, flash, list_price_minor: data.list_price_minor ?? old.list_price_minor }) : state;
   },
   "price.ended": (state, { data: { id, sku, price_minor, price_version } }) => {
     const old = state.products[sku];

@@ -29,6 +29,14 @@ test("it starts with the frame on screen and ends with the server's clock", () =
   assert.equal(behind(70_000).price_minor, 4800);
 });
 
+test("it starts with the frame of its press, however late the command was, and never before the server gives it", () => {
+  const pressed = { ...product, flash: { ...flash, visible_from_ms: 9_800, pressed_before_ms: 200 } };
+  const seen = (present, server) => offer(show(), pressed, present, server).price_minor;
+  assert.equal(seen(9_799, 10_299), 4800);
+  assert.equal(seen(9_800, 10_300), 3600);
+  assert.equal(seen(9_900, 9_950), 4800);
+});
+
 test("a freeze stops the countdown where it stands, and the price with it", () => {
   const frozen = show({ frozen: true, frozen_since_ms: 40_000 });
   assert.equal(at(40_000, frozen).flash.remaining_ms, 30_000);

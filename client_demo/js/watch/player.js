@@ -69,9 +69,10 @@ export class Player {
       show($("still"), false);
       this.video.parentElement.classList.toggle("wide", this.video.videoWidth > this.video.videoHeight);
     }
+    const awaited = this.page.awaits(); // asked before this frame is on screen: it may be the one
     if (rtpTimestamp !== undefined) this.feed.timeline.frame(rtpTimestamp, this.feed.now());
     this.onFrame(this.frames);
-    if (!wasPlaying || this.page.awaits()) this.page.draw();
+    if (!wasPlaying || awaited) this.page.draw();
   }
 
   toggleSound() {
