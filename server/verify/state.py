@@ -43,11 +43,25 @@ def decode(raw: bytes) -> Replay:
     """Read `encode`'s answer. Raises StateError. Whether it is true is for a checkpoint's digest to say."""
     try:
         line = msgspec.json.decode(raw, type=_Line)
-        return Replay(
+        replay = Replay(
             **{name: _read(hint, line.state[name]) for name, hint in _HINTS.items() if name in line.state}
         )
+        if not _says(_plain(replay, full=True), line.state):
+            raise StateError("a value has two encodings")  # base64: digits that decoding does not look at
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise StateError(f"not a state: {error}") from None
+    return replay
+
+
+def _says(plain: Any, line: Any) -> bool:
+    """Whether the state's JSON has all that a line has (an older line may have less)."""
+    if isinstance(line, dict):
+        members = cast("dict[str, Any]", line)
+        return all(name in plain and _says(plain[name], value) for name, value in members.items())
+    if isinstance(line, list):
+        values = cast("list[Any]", line)
+        return len(plain) == len(values) and all(map(_says, plain, values))
+    return bool(plain == line)
 
 
 _HINTS: Final[dict[str, Any]] = get_type_hints(Replay)

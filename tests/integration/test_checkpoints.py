@@ -179,3 +179,13 @@ def test_a_flipped_byte_in_a_segment_is_found(lines: list[bytes]) -> None:
         changed[at] ^= 1
         verdict = verify(bytes(changed).splitlines(keepends=True), PUBLIC)
         assert isinstance(verdict, Broken), (at, raw[at - 20 : at + 20])
+
+
+def test_a_state_has_one_encoding(lines: list[bytes]) -> None:
+    """The last digit of its digests has bits that decoding does not look at."""
+    raw = state.encode(sound(lines).replay)
+    at = raw.index(b'=="')
+    twin = raw[: at - 1] + bytes((raw[at - 1] + 1,)) + raw[at:]
+    assert state.encode(state.decode(raw)) == raw
+    with pytest.raises(state.StateError):
+        state.decode(twin)
