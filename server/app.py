@@ -23,6 +23,8 @@ from server.commerce.payments.records import StoreRecords
 from server.commerce.payments.sandbox import SandboxGateway
 from server.commerce.reconciler import Reconciler
 from server.commerce.sweeper import Sweeper
+from server.hooks.registry import Hooks
+from server.hooks.sender import Sender
 from server.ids import new_id
 from server.live.door import Door
 from server.live.erasure import Erasure
@@ -180,6 +182,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         checkout=Checkout(ledger, gateway),
         reconciler=reconciler,
         news=_news(settings, store, reconciler),
+        hooks=Hooks(store, settings, texts),
         hub=hub,
         tickets=Tickets(store, settings.auth.secret),
         media=media,
@@ -221,10 +224,12 @@ def _news(settings: Settings, store: Store, reconciler: Reconciler) -> News | No
 async def _background(services: Services, sealer: Sealer, archiver: Archiver) -> AsyncGenerator[None]:
     """Run what a web worker does beside answering; each of these may run in any number of workers at once."""
     reconciler = services.reconciler
+    sender = Sender(services.store, services.hooks, services.texts, new_id("s"))
     sweeper = Sweeper(services.store, services.ledger, reconciler.take)
     jobs: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
         "sweeper": sweeper.run,
         "sealer": sealer.run,
+        "webhooks": sender.run,
         "archiver": archiver.run,
         "revocations": services.revocations.run,
         "erasure": services.erasure.run,
@@ -238,6 +243,7 @@ async def _background(services: Services, sealer: Sealer, archiver: Archiver) ->
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await reconciler.close()
+        await sender.close()
 
 
 async def _keep(job: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:

@@ -69,6 +69,8 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "refund_too_large": ProblemKind(409, "Less than that is left to give back"),
     "hold_expired": ProblemKind(410, "The hold has expired"),
     "payment_unknown": ProblemKind(503, "The outcome of the payment is not known yet"),
+    "unknown_webhook": ProblemKind(404, "No such webhook endpoint in this show"),
+    "too_many_webhooks": ProblemKind(409, "The show has as many webhook endpoints as it may have"),
     "bad_signature": ProblemKind(400, "The signature is missing, wrong or too old"),
     "webhook_replayed": ProblemKind(409, "This very message was taken before"),
     # video

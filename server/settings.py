@@ -7,8 +7,10 @@ either stops the start and is named, because a typo in `hold.secnds` must not qu
 Reading makes nothing: `server.secret` makes the signing key.
 """
 
+import binascii
 import json
 import os
+from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -51,6 +53,17 @@ def absolute_url(value: str) -> str:
     if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
         raise ValueError("must be an absolute http or https URL")
     return value.rstrip("/")
+
+
+def check_webhook_secret(value: str) -> bytes:
+    """The key in a secret of the Standard Webhooks scheme; ValueError when it is none."""
+    try:
+        key = b64decode(value.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("must be whsec_ and the base64 of 24 to 64 bytes")
+    return key
 
 
 class Section(BaseModel):
@@ -177,6 +190,36 @@ class Payments(Section):
         return absolute_url(value)
 
 
+class Endpoint(Section):
+    """Where the webhooks of all shows go, or of those that it names."""
+
+    url: str
+    secret: str = Field(repr=False)
+    shows: Words = ()
+    kinds: Words = ()
+
+    @field_validator("url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return absolute_url(value)
+
+    @field_validator("secret")
+    @classmethod
+    def _standard(cls, value: str) -> str:
+        check_webhook_secret(value)
+        return value
+
+
+Endpoints = Annotated[tuple[Endpoint, ...], BeforeValidator(_split)]
+
+
+class Webhooks(Section):
+    """Where the log is told to other servers."""
+
+    endpoints: Endpoints = ()
+    allow_private: bool = False
+
+
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -255,6 +298,7 @@ class Settings(Section):
     ice: Ice = Ice()
     hold: Hold = Hold()
     payments: Payments = Payments()
+    webhooks: Webhooks = Webhooks()
     limits: Limits = Limits()
     seal: Seal = Seal()
     archive: Archive = Archive()

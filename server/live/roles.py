@@ -50,6 +50,7 @@ class Action(StrEnum):
     READ_AUDIT = "read_audit"
     READ_ORDERS = "read_orders"
     REFUND = "refund"
+    WEBHOOKS = "webhooks"
     EXPORT = "export"
     REVOKE_TOKEN = "revoke_token"  # noqa: S105 - the name of an action
     ERASE_SUBJECT = "erase_subject"
@@ -84,6 +85,7 @@ ACTIONS: dict[Action, frozenset[Role]] = {
     Action.READ_AUDIT: _STAFF | {Role.AUDITOR},
     Action.READ_ORDERS: frozenset({Role.CREATOR, Role.SELLER, Role.ADMIN}),
     Action.REFUND: frozenset({Role.CREATOR, Role.SELLER, Role.ADMIN}),
+    Action.WEBHOOKS: frozenset({Role.CREATOR, Role.SELLER, Role.ADMIN}),
     Action.EXPORT: frozenset({Role.CREATOR, Role.AUDITOR, Role.ADMIN}),
     Action.REVOKE_TOKEN: frozenset({Role.ADMIN}),
     Action.ERASE_SUBJECT: frozenset({Role.ADMIN}),

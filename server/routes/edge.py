@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import PROBLEMS, Problem
 from server.live import asyncapi
-from server.routes import auctions, moderation, openapi, orders, people, products, shows, webhooks
+from server.routes import auctions, hooks, moderation, openapi, orders, people, products, shows, webhooks
 from server.routes.endpoint import Endpoint, PathApp
 from server.routes.failures import answer_failure
 from server.routes.health import Health
@@ -29,6 +29,7 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *moderation.endpoints.all,
     *people.endpoints.all,
     *webhooks.endpoints.all,
+    *hooks.endpoints.all,
 ]
 
 SEAL_KEY_PATH: Final = "/.well-known/vendue-seal-key"

@@ -12,6 +12,7 @@ from server.commerce.ledger import Ledger
 from server.commerce.payments.news import News
 from server.commerce.reconciler import Reconciler
 from server.errors import Problem
+from server.hooks.registry import Hooks
 from server.live.erasure import Erasure
 from server.live.hub import Hub
 from server.live.moderation import Moderation
@@ -47,6 +48,7 @@ class Services:
     checkout: Checkout
     reconciler: Reconciler
     news: News | None
+    hooks: Hooks
     hub: Hub
     tickets: Tickets
     media: MediaLink
