@@ -8,14 +8,14 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from server.commerce.asking import run_for
 from server.commerce.buyer_index import BuyerIndex
 from server.commerce.lots import BIDS_MAX, EXTENSION_MAX_MS, STEPS_MAX, are_steps
 from server.commerce.money import PriceMinor
-from server.ids import is_idempotency_key, new_id, order_id
+from server.ids import new_id, order_id
 from server.settings import Settings
 from server.store.outcome import Refused
 from server.store.private_text import PrivateText
-from server.store.resp import Arg
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -108,8 +108,14 @@ class Auctions:
             order_id(show, "", lot, self._secret),
             LOTS_OPEN_MAX,
         )
-        reply = await self._run(
-            "lot_open", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms
+        reply = await run_for(
+            self._store,
+            "lot_open",
+            show,
+            principal,
+            asked,
+            idempotency_key=idempotency_key,
+            press_ms=press_ms,
         )
         return reply if isinstance(reply, Refused) else Opened(reply[1])
 
@@ -124,7 +130,7 @@ class Auctions:
         if not idempotency_key:
             return Refused("idempotency_key_required")
         asked = (lot, max_minor, BIDS_MAX)
-        reply = await self._run("lot_bid", show, principal, asked, idempotency_key=idempotency_key)
+        reply = await run_for(self._store, "lot_bid", show, principal, asked, idempotency_key=idempotency_key)
         if isinstance(reply, Refused):
             return reply
         self._buyers.note(principal.pid, show, reply[1])  # who may win an order here
@@ -139,27 +145,12 @@ class Auctions:
         """
         reason = await self._texts.encrypt(show, principal.pid, "reason", reason, once=idempotency_key)
         asked = (lot, reason)
-        reply = await self._run("lot_cancel", show, principal, asked, idempotency_key=idempotency_key)
+        reply = await run_for(
+            self._store, "lot_cancel", show, principal, asked, idempotency_key=idempotency_key
+        )
         return reply if isinstance(reply, Refused) else Found(reply[1])
 
     async def lot(self, show: str, lot: str) -> Found | Refused:
         """A lot, open or over. Refusal: unknown_lot."""
         reply: Any = await self._store.read_scripts.run("lot_get", show, "", "", lot)
         return reply if isinstance(reply, Refused) else Found(reply[1])
-
-    async def _run(
-        self,
-        script: str,
-        show: str,
-        principal: Principal,
-        args: tuple[Arg, ...],
-        *,
-        idempotency_key: str,
-        press_ms: float | None = None,
-    ) -> "list[Any] | Refused":
-        if idempotency_key and not is_idempotency_key(idempotency_key):
-            return Refused("bad_request", {"field": "Idempotency-Key"})
-        pid, role = principal.pid, principal.role_on(show)
-        return await self._store.scripts.run(
-            script, show, pid, role, *args, press_ms=press_ms, idempotency_key=idempotency_key
-        )

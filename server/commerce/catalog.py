@@ -4,12 +4,13 @@
 straight into them; whoever builds them otherwise is checked by `problems`.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from server.commerce.asking import run_for
 from server.commerce.money import STOCK_MAX, CommissionBps, PriceMinor, Quantity, Stock
-from server.ids import is_idempotency_key, is_sku, new_id
+from server.ids import is_sku, new_id
 from server.store.outcome import Refused
 from server.store.resp import Arg
 from server.store.store import Store
@@ -116,7 +117,9 @@ class Catalog:
             msgspec.json.encode(attributes),
             PRODUCTS_MAX,
         )
-        reply = await self._run("product_put", show, principal, asked, idempotency_key=idempotency_key)
+        reply = await run_for(
+            self._store, "product_put", show, principal, asked, idempotency_key=idempotency_key
+        )
         return reply if isinstance(reply, Refused) else ProductPut(reply[1] == 1, reply[2])
 
     async def restock(
@@ -130,8 +133,8 @@ class Catalog:
             return Refused("idempotency_key_required")
         if not -STOCK_MAX <= delta <= STOCK_MAX:
             return Refused("bad_request", {"field": "delta"})
-        reply = await self._run(
-            "restock", show, principal, (sku, delta, STOCK_MAX), idempotency_key=idempotency_key
+        reply = await run_for(
+            self._store, "restock", show, principal, (sku, delta, STOCK_MAX), idempotency_key=idempotency_key
         )
         return reply if isinstance(reply, Refused) else Restocked(reply[2])
 
@@ -139,14 +142,14 @@ class Catalog:
         self, show: str, principal: Principal, sku: str, *, press_ms: float | None = None
     ) -> Pinned | Refused:
         """Pin a product. Refusals: forbidden, unknown_sku."""
-        reply = await self._run("pin", show, principal, (sku,), press_ms=press_ms)
+        reply = await run_for(self._store, "pin", show, principal, (sku,), press_ms=press_ms)
         return reply if isinstance(reply, Refused) else Pinned(reply[2])
 
     async def unpin(
         self, show: str, principal: Principal, *, press_ms: float | None = None
     ) -> Unpinned | Refused:
         """Take the pin away. Refusal: forbidden."""
-        reply = await self._run("unpin", show, principal, (), press_ms=press_ms)
+        reply = await run_for(self._store, "unpin", show, principal, (), press_ms=press_ms)
         return reply if isinstance(reply, Refused) else Unpinned()
 
     async def flash(
@@ -172,32 +175,15 @@ class Catalog:
             *_optional(spec.quantity, spec.per_viewer_max),
             new_id("f"),
         )
-        reply = await self._run(
-            "flash", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms
+        reply = await run_for(
+            self._store, "flash", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms
         )
         return reply if isinstance(reply, Refused) else FlashStarted(reply[2])
 
     async def stop_flash(self, show: str, principal: Principal, flash_id: str) -> FlashStopped | Refused:
         """End a flash price now; one that is over stays over. Refusals: forbidden, unknown_flash."""
-        reply = await self._run("flash_stop", show, principal, (flash_id,))
+        reply = await run_for(self._store, "flash_stop", show, principal, (flash_id,))
         return reply if isinstance(reply, Refused) else FlashStopped()
-
-    async def _run(
-        self,
-        script: str,
-        show: str,
-        principal: Principal,
-        args: tuple[Arg, ...],
-        *,
-        idempotency_key: str = "",
-        press_ms: float | None = None,
-    ) -> "list[Any] | Refused":
-        if idempotency_key and not is_idempotency_key(idempotency_key):
-            return Refused("bad_request", {"field": "Idempotency-Key"})
-        pid, role = principal.pid, principal.role_on(show)
-        return await self._store.scripts.run(
-            script, show, pid, role, *args, press_ms=press_ms, idempotency_key=idempotency_key
-        )
 
 
 def problems(spec: ProductSpec | FlashSpec) -> Refused | None:

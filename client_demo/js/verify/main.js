@@ -4,7 +4,7 @@ import { $, attr, h, icon, show, text } from "../dom.js";
 import { inlineSnapshot } from "../feed.js";
 import { dateTime, money, timeOfDay } from "../format.js";
 import { checkProof, verdict } from "../proof.js";
-import { CHECKS, STATES, VERDICTS, refused } from "./words.js";
+import { CHECKS, STATES, UNPROVEN, VERDICTS, refused } from "./words.js";
 
 const ASK_AGAIN_MS = 1000;
 const NO_IMAGE = "/static/assets/bag.svg";
@@ -19,10 +19,11 @@ function bought(line, currency) {
       h("div", { class: "price n" }, h("b", { text: money(line.unit_price_minor, currency) }), line.flash && h("span", { class: "tag act" }, icon("bolt", true), "Flash price"), line.lot && h("span", { class: "tag act" }, icon("gavel"), "Auction"))));
 }
 
-function receipt({ body, ts }) {
+/** What the entry says; `proven` false: as a claim, for nothing vouches for it. */
+function receipt({ body, ts }, proven) {
   const { order } = body;
   const sum = (label, minor, type = "") => h("div", { class: `n ${type}` }, h("span", { text: label }), h("span", { text: money(minor, order.currency) }));
-  const [tone, state] = STATES[order.state] ?? ["", order.state];
+  const [tone, state] = proven ? (STATES[order.state] ?? ["", order.state]) : ["bad", UNPROVEN];
   return [
     h("div", { class: "row" }, h("span", { class: `tag ${tone}`, "data-testid": "order-state", text: state }), h("span", { class: "xs mut grow n", text: dateTime(ts) }), h("span", { class: "xs mut mono", text: order.id.slice(-8).toUpperCase() })),
     ...order.lines.map((line) => bought(line, order.currency)),
@@ -55,12 +56,12 @@ function tell(proof, found) {
   const words = VERDICTS[kind];
   draw(kind, { title: words.title, body: words.body(timeOfDay(found.seal.ts ?? found.entry.ts)) }, words.icon, words.tone);
   show($("receipt"), Boolean(found.order));
-  if (found.order) $("receipt").replaceChildren(...receipt(found.entry).filter(Boolean));
+  if (found.order) $("receipt").replaceChildren(...receipt(found.entry, kind !== "broken").filter(Boolean));
   show($("why"), found.sealed);
   show($("more"), found.sealed);
   if (!found.sealed) return;
   const order = found.entry.body?.order;
-  const fair = found.order && Number.isInteger(found.entry.body.seen_price_minor) ? order.lines.every((line) => line.unit_price_minor <= found.entry.body.seen_price_minor) : undefined;
+  const fair = found.order && kind !== "broken" && Number.isInteger(found.entry.body.seen_price_minor) ? order.lines.every((line) => line.unit_price_minor <= found.entry.body.seen_price_minor) : undefined;
   const findings = { order: found.order, hash: found.hash, place: found.place, signature: found.signature, ...(fair === undefined || order.lines.length > 1 ? {} : { fair }) };
   $("checks").replaceChildren(...Object.entries(findings).map(check));
   $("facts").replaceChildren(...facts(found, proof));

@@ -22,6 +22,9 @@ export const STATES = {
   refund_due: ["warn", "Refund on its way"], refunded: ["", "Refunded"],
 };
 
+/** In place of the state, where the proof does not hold. */
+export const UNPROVEN = "Not proven";
+
 const REFUSED = {
   unknown_order: { title: "No such order", body: "The address names an order that this show does not have. Nothing is said about any other." },
   unknown_show: { title: "No such show", body: "It may have been removed." },
