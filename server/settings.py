@@ -369,6 +369,8 @@ def _cross_problems(settings: Settings, *, serving: bool) -> list[str]:
     if serving and settings.payments.gateway == "test" and not settings.payments.test_mode:
         problems.append("payments.test_mode: must be true when payments.gateway is 'test' (no money moves)")
     if settings.payments.gateway == "stripe":
+        if settings.payments.test_mode:
+            problems.append("payments.test_mode: must be false when payments.gateway is 'stripe'")
         needed = {
             "payments.stripe_secret_key": settings.payments.stripe_secret_key,
             "payments.stripe_webhook_secret": settings.payments.stripe_webhook_secret,

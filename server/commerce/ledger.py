@@ -17,6 +17,7 @@ from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
 from server.commerce.orders import (
     AlreadyPaid,
     Attempt,
+    OrderPage,
     OrderState,
     Placed,
     RefundDue,
@@ -40,6 +41,8 @@ limit (100 requests a second) that is a thousand such buyers."""
 SWEEPS_MAX = 64
 """Runs of the sweep (256 due holds each) that one request may wait for before it gives up."""
 REASON_MAX_CHARS = 280
+LIST_MAX = 100
+"""Orders that one page of a show's orders looks at."""
 UNDO_BATCHES = 50
 """Batches (of 64 orders) of one call that undoes a flash price: 3,200 orders."""
 
@@ -215,16 +218,36 @@ class Ledger:
                 break
         return undone
 
-    async def order(self, show: str, principal: Principal, order: str) -> OrderState | Refused:
-        """An order for its buyer, its own seller, a creator or an admin; the owner's products are every
-        seller's.
+    async def order(
+        self, show: str, principal: Principal, order: str, *, own: bool = False
+    ) -> OrderState | Refused:
+        """An order for its buyer and (unless `own`) its own seller, a creator or an admin; the owner's
+        products are every seller's.
 
         For everybody else it does not exist (unknown_order).
         """
-        asked = (order, principal.subject)
+        asked = (order, "" if own else principal.subject)
         role = principal.role_on(show)
         reply = await self._store.read_scripts.run("order_get", show, principal.pid, role, *asked)
         return reply if isinstance(reply, Refused) else OrderState(cast("bytes", reply[1]))
+
+    async def orders_in(
+        self, show: str, principal: Principal, *, after: int = 0, before: int = 0, limit: int = LIST_MAX
+    ) -> OrderPage | Refused:
+        """Orders of a show that `principal` is in charge of, with their buyers, as they stand now.
+
+        `after` a seq (an order's `entry`), oldest first, or when `before` is given, below it, newest first.
+        It looks at `limit` orders at most, so a page may have fewer and still have a next one. Refusal:
+        forbidden.
+        """
+        way, seq = ("before", before) if before else ("after", after)
+        role = principal.role_on(show)
+        asked = (way, seq, min(limit, LIST_MAX), principal.subject)
+        reply = await self._store.read_scripts.run("order_list", show, principal.pid, role, *asked)
+        if isinstance(reply, Refused):
+            return reply
+        _, following, *found = cast("list[Any]", reply)
+        return OrderPage(tuple(found), following or None)
 
     async def orders_of(self, principal: Principal) -> list[OrderState]:
         """The buyer's own newest orders over all shows, newest first."""

@@ -74,6 +74,20 @@ class OrderState(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.json, type=OrderView)
 
 
+class ListedOrder(OrderView, frozen=True):
+    """An order as who is in charge of it sees it: `buyer` is a pid, `entry` the seq of the order's hold."""
+
+    buyer: str
+    entry: int
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """Some of a show's orders: `orders` are `ListedOrder` as JSON, `next` where the next page begins."""
+
+    orders: tuple[bytes, ...]
+    next: int | None
+
+
 class Placed(msgspec.Struct, frozen=True):
     """The order of this idempotency key. `is_new` is false when an earlier request had made it already."""
 

@@ -10,7 +10,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import PROBLEMS, Problem
 from server.live import asyncapi
-from server.routes import auctions, hooks, moderation, openapi, orders, people, products, shows, webhooks
+from server.routes import (
+    auctions,
+    hooks,
+    moderation,
+    openapi,
+    order_list,
+    orders,
+    people,
+    products,
+    receipt,
+    shows,
+    webhooks,
+)
 from server.routes.endpoint import Endpoint, PathApp
 from server.routes.failures import answer_failure
 from server.routes.health import Health
@@ -26,6 +38,8 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *products.endpoints.all,
     *auctions.endpoints.all,
     *orders.endpoints.all,
+    *order_list.endpoints.all,
+    *receipt.endpoints.all,
     *moderation.endpoints.all,
     *people.endpoints.all,
     *webhooks.endpoints.all,
@@ -91,12 +105,19 @@ def application(services: Services, purchases: Purchases) -> ASGIApp:
         **Pages(services).handlers(),
     }
     routes: list[BaseRoute] = [
-        *(Route(_route_path(path), PathApp(services, endpoints)) for path, endpoints in by_path.items()),
-        Route(openapi.ORDERS_PATH, _OnlyPost()),
+        *(
+            Route(_route_path(path), PathApp(services, endpoints, also=_taken_before(path)))
+            for path, endpoints in by_path.items()
+        ),
         *video_routes(services),
         *(Route(path, Get(handler)) for path, handler in texts.items()),
     ]
     return OrderIntake(purchases, Edge(routes))
+
+
+def _taken_before(path: str) -> tuple[str, ...]:
+    """The methods of an address that never come to the router: purchases."""
+    return ("POST",) if path == openapi.ORDERS_PATH else ()
 
 
 def _route_path(path: str) -> str:
@@ -118,13 +139,6 @@ def _seal_key(pem: bytes) -> Callable[[Request], Awaitable[Response]]:
         return Response(pem, media_type=PEM_TYPE, headers={"Access-Control-Allow-Origin": "*"})
 
     return answer
-
-
-class _OnlyPost:
-    """Answers the address of the purchase path for the methods that it does not take."""
-
-    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise Problem("method_not_allowed", "allowed: POST", headers={"Allow": "POST"})
 
 
 async def _explain(request: Request) -> Response:

@@ -80,6 +80,7 @@ class Endpoint:
     decoder: "msgspec.json.Decoder[Any] | None" = field(default=None, repr=False)
     key: Key = "none"
     kind: Kind = "requests"
+    query: tuple[str, ...] = ()
 
     async def run(self, services: Services, request: Request) -> Response:
         """Check and decode the request, call the handler, encode its answer. Raises Problem."""
@@ -135,6 +136,7 @@ class Endpoints:
         problems: tuple[str, ...] = (),
         auth: Auth = "bearer",
         scoped: bool = True,
+        query: tuple[str, ...] = (),
     ) -> Callable[[Handler[None]], Handler[None]]:
         """Register a handler that reads."""
 
@@ -150,6 +152,7 @@ class Endpoints:
                     auth=auth,
                     tag=self.tag,
                     scoped=scoped,
+                    query=query,
                 )
             )
             return handler
@@ -218,12 +221,12 @@ class Endpoints:
 class PathApp:
     """All methods of one path as an ASGI application; any other method is 405 with a complete ``Allow``."""
 
-    def __init__(self, services: Services, endpoints: list[Endpoint]) -> None:
+    def __init__(self, services: Services, endpoints: list[Endpoint], *, also: tuple[str, ...] = ()) -> None:
         self._services = services
         self._by_method = {endpoint.method: endpoint for endpoint in endpoints}
         if "GET" in self._by_method:
             self._by_method["HEAD"] = self._by_method["GET"]
-        self._allow = ", ".join(sorted(self._by_method))
+        self._allow = ", ".join(sorted({*self._by_method, *also}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._by_method.get(scope["method"])

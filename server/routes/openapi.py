@@ -58,7 +58,7 @@ def document(endpoints: Iterable[Endpoint], public_url: str) -> Json:
     paths: Json = {}
     for endpoint in listed:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of)
-    paths[ORDERS_PATH] = {"post": _order_operation(schema_of)}
+    paths.setdefault(ORDERS_PATH, {})["post"] = _order_operation(schema_of)
     paths.update(_video_paths())
     paths.update(_plain_paths())
     return {
@@ -84,6 +84,9 @@ def _by_type(types: list[Any], schemas: Iterable[Json]) -> dict[int, Json]:
 
 def _operation(endpoint: Endpoint, schema_of: Mapping[int, Json]) -> Json:
     parameters = _path_parameters(endpoint.path)
+    parameters += [
+        {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}} for name in endpoint.query
+    ]
     if endpoint.key != "none":
         parameters.append(_header("Idempotency-Key", required=endpoint.key == "required"))
     operation: Json = {

@@ -10,7 +10,7 @@ globalThis.window ??= globalThis;
 const { reconnectDelay } = await import("../../client_demo/js/live.js");
 const { forecast } = await import("../../client_demo/js/studio/flash.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
-const { moves } = await import("../../client_demo/js/studio/run.js");
+const { buyerName, kept } = await import("../../client_demo/js/studio/orders.js");
 
 const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
 const product = (more = {}) => ({ sku: "a", left: 5, held: 1, sold: 2, per_viewer_max: 2, flash: null, ...more });
@@ -82,12 +82,8 @@ test("the verdict word comes from what viewers get", () => {
   assert.equal(verdict(null, show(), "reconnecting").verdict, "You are offline");
 });
 
-test("stock reports say what orders did", () => {
-  const stock = (left, held, sold) => ({ left, held, sold });
-  assert.deepEqual(moves(stock(10, 0, 0), stock(9, 1, 0)), [{ kind: "held", units: 1 }]);
-  assert.deepEqual(moves(stock(9, 1, 0), stock(9, 0, 1)), [{ kind: "paid", units: 1 }]);
-  assert.deepEqual(moves(stock(9, 1, 0), stock(10, 0, 0)), [{ kind: "back", units: 1 }]);
-  assert.deepEqual(moves(stock(10, 0, 0), stock(7, 1, 2)), [{ kind: "paid", units: 2 }, { kind: "held", units: 3 }]);
-  assert.deepEqual(moves(stock(0, 0, 9), stock(5, 0, 9)), [{ kind: "restock", units: 5 }]);
-  assert.deepEqual(moves({ left: null }, { left: null }), []);
+test("an order's row says what of the money stays, and who bought", () => {
+  assert.equal(kept({ total_minor: 2000, refunds: [] }), 2000);
+  assert.equal(kept({ total_minor: 2000, refunds: [{ amount_minor: 300 }, { amount_minor: 200 }] }), 1500);
+  assert.equal(buyerName("p_0123456789abcdefghijkl"), "Buyer ijkl");
 });

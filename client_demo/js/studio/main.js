@@ -9,6 +9,7 @@ import { Camera } from "./camera.js";
 import { FlashDialog } from "./flash.js";
 import { Health } from "./health.js";
 import { Lots } from "./lots.js";
+import { Orders } from "./orders.js";
 import { Run } from "./run.js";
 
 const KEYS = [["1–9", "Pin"], ["0", "Unpin"], ["N", "Pin the next product"], ["F", "Flash price for the selected row"], ["E E", "End the flash early"], ["Z", "Undo, 5 s"], ["M", "Microphone"], ["V", "Camera"], ["P", "Pause or resume the show"], ["G", "Go live"], ["/", "Write in chat"], ["?", "This list"]];
@@ -42,6 +43,7 @@ const health = new Health(feed, () => mine);
 const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => undo.offer("Flash price is set.", () => api.call("DELETE", `/flash/${flash.id}`), UNDO_MS) });
 const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
 const lots = new Lots(feed, { headers: press });
+const orders = new Orders(feed, draw);
 
 /** The moment of the press, for commands of the page that is on air (the frame that shows it gets the change). */
 function press() {
@@ -137,20 +139,12 @@ function update(message) {
   if (message.type === "error") toast(message.data.message ?? message.data.code);
 }
 
-/** Products as they were drawn last, to tell what orders changed. @type {Record<string, import("../types").Product>} */
-let before = {};
-
 function render() {
-  const { state } = feed;
-  for (const sku of state.skus) {
-    const [was, is] = [before[sku], state.products[sku]];
-    if (was && was !== is && is.as_of > was.as_of) run.note(was, is, feed.now());
-  }
-  before = state.products;
   drawHeader(feed, "Studio");
   drawAir();
   camera.draw();
   run.draw();
+  orders.draw();
   lots.draw();
   drawChat();
   health.draw();

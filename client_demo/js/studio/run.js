@@ -4,7 +4,6 @@ import { count, countdown, price } from "../format.js";
 import { offer } from "../pricing.js";
 
 const FLASH_WARN_MS = 10_000;
-const MOVES_KEPT = 60;
 
 /** @param {import("../types").Product} product */
 const stockWords = (product) => {
@@ -12,26 +11,6 @@ const stockWords = (product) => {
   if (left == null) return { left: product.bucket ?? "", rest: "", spoken: product.bucket ?? "stock hidden" };
   return { left: `${left} left of ${left + held + sold}`, rest: `${held} on hold · ${sold} sold`, spoken: `${left} left, ${held} on hold, ${sold} sold of ${left + held + sold}` };
 };
-
-/**
- * What happened between two stock reports of a product, in the words of orders. Pure.
- * @param {import("../types").Product} before @param {import("../types").Product} after
- * @returns {{kind: "paid" | "held" | "back" | "restock", units: number}[]}
- */
-export function moves(before, after) {
-  if (before.left == null || after.left == null) return [];
-  const sold = (after.sold ?? 0) - (before.sold ?? 0);
-  const total = sold + (after.held ?? 0) - (before.held ?? 0) + after.left - before.left;
-  const held = (after.held ?? 0) - (before.held ?? 0) + Math.max(0, sold);
-  /** @type {{kind: "paid" | "held" | "back" | "restock", units: number}[]} */
-  const out = [];
-  if (total !== 0) out.push({ kind: "restock", units: total });
-  if (sold > 0) out.push({ kind: "paid", units: sold });
-  if (sold < 0) out.push({ kind: "back", units: -sold });
-  if (held > 0) out.push({ kind: "held", units: held });
-  if (held < 0) out.push({ kind: "back", units: -held });
-  return out;
-}
 
 export class Run {
   /**
@@ -42,8 +21,6 @@ export class Run {
     this.feed = feed;
     this.page = page;
     this.selected = "";
-    /** @type {{id: string, product: any, kind: string, units: number, ts: number, as_of: number}[]} */
-    this.ledger = [];
     this.bigRing = ring("lg");
     this.bar = stockBar();
     this.nextButton = h("button", { class: "btn act grow", "data-testid": "pin-next", onclick: () => page.pin(this.next()) }, h("span", { class: "clip" }), h("kbd", { text: "N" }));
@@ -86,7 +63,6 @@ export class Run {
     this.drawNow();
     this.drawRows();
     this.drawSales();
-    this.drawOrders();
   }
 
   drawNow() {
@@ -174,26 +150,6 @@ export class Run {
       text(name, product.title);
       css(bar, "inline-size", `${Math.round(((product.sold ?? 0) / most) * 100)}%`);
       text(sold, count(product.sold ?? 0));
-    });
-  }
-
-  /** Notes what a stock report says about orders. @param {import("../types").Product} before @param {import("../types").Product} after @param {number} ts */
-  note(before, after, ts) {
-    for (const move of moves(before, after)) this.ledger.unshift({ id: `${after.sku}-${after.as_of}-${move.kind}`, product: after, ts, as_of: after.as_of, ...move });
-    this.ledger.length = Math.min(this.ledger.length, MOVES_KEPT);
-  }
-
-  drawOrders() {
-    /** @type {Record<string, string[]>} */
-    const tags = { paid: ["Paid", "ok"], held: ["Held", "warn"], back: ["Given back", ""], restock: ["Restocked", "info"] };
-    const parent = $("orders");
-    if (!this.ledger.length) return void (parent.childElementCount || parent.replaceChildren(h("p", { class: "empty", text: "No orders yet. Each one shows here as the ledger takes it." })));
-    list(parent, this.ledger, (move) => move.id, (move) => h("div", { class: "ord" },
-      h("img", { class: "th", src: move.product.image_url ?? "/static/assets/bag.svg", width: 36, height: 36, alt: "" }),
-      h("div", { class: "grow" }, h("div", { class: "sm b clip", text: move.product.title + (move.units > 1 ? ` × ${move.units}` : "") }), h("div", { class: "xs mut clip n" })),
-      h("span", { class: `tag m ${tags[move.kind][1]}`, text: tags[move.kind][0] })), (row, move) => {
-      const ago = Math.max(0, Math.round((this.feed.now() - move.ts) / 1000));
-      text(/** @type {any} */ (row.children[1].lastElementChild), `${ago < 2 ? "now" : ago < 60 ? `${ago} s` : `${Math.floor(ago / 60)} min`} · entry ${count(move.as_of)}`);
     });
   }
 }

@@ -18,7 +18,7 @@ export class Sale {
     this.feed = feed;
     this.page = page;
     this.slot = slot;
-    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
+    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), receipt: (order) => this.receipt(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
     /** The tap that waits for its answer: {key, sku, quantity, price_minor, at}. */
     this.tap = JSON.parse(kept.get(slot) ?? "null");
     /** The order being paid, and what the last attempt said. */
@@ -79,12 +79,22 @@ export class Sale {
     try {
       const answer = await this.insist(`/orders/${order.id}/pay`, { payment_token }, newKey());
       if (answer.id) this.feed.take(answer);
+      if (answer.next_action) location.assign(answer.next_action); // the bank, or the page where a card is typed
       say(answer.state === "paying" ? "slow" : null);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       say(error.code === "hold_expired" ? null : error.code);
       if (error.code === "hold_expired") this.refused("hold_expired", { sku: order.sku });
     }
+  }
+
+  /** Opens the receipt, which only this buyer may read. */
+  async receipt(order) {
+    const { api } = this.feed;
+    const tab = window.open("", "_blank"); // at once: a browser opens nothing later
+    const response = await fetch(`/api/v1/shows/${encodeURIComponent(api.show)}/orders/${order.id}/receipt`, { headers: api.bearer() }).catch(() => null);
+    if (!tab || !response?.ok) return void tab?.close();
+    tab.location.replace(URL.createObjectURL(await response.blob()));
   }
 
   async giveBack(order) {

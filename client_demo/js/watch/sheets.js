@@ -79,7 +79,7 @@ export class Sheets {
     const circle = ring("lg");
     const until = h("p", { class: "sm mut" });
     const note = h("p", { class: "box warn", role: "status", "data-testid": "pay-note", hidden: true });
-    const pay = h("button", { class: "btn act xl", "data-testid": "pay", onclick: () => this.page.pay(order, this.card) });
+    const pay = h("button", { class: "btn act xl", "data-testid": "pay", onclick: () => this.page.pay(order, this.state.show.test_mode ? this.card : "checkout") });
     const back = h("button", { class: "btn ghost t44", "data-testid": "give-back", text: "Give it back", onclick: () => this.page.giveBack(order) });
     const line = (label, minor, type = "") => h("div", { class: type }, h("span", { text: label }), h("span", { text: this.money(minor) }));
     const content = h("div", { "data-testid": "hold-sheet" },
@@ -126,6 +126,7 @@ export class Sheets {
       h("span", { class: `disc ${found.tone ?? ""}` }, icon(found.icon)), h("h2", { text: found.title }), h("p", { class: "note", text: found.body }), receipt,
       h("div", { class: "acts" }, h("button", { class: "btn act xl", "data-testid": "result-primary", text: found.again || "Back to the show", onclick: act }),
         found.again && h("button", { class: "btn ghost t44", text: found.ghost, onclick: close }),
+        receipt && h("button", { class: "btn ghost t44", "data-testid": "receipt", text: "Receipt", onclick: () => void this.page.receipt(detail.order) }),
         receipt && h("a", { class: "btn ghost t44", target: "_blank", rel: "noopener", "data-testid": "see-proof", href: `/verify/${encodeURIComponent(this.state.show.id)}/${detail.order.id}`, text: "See the proof" }))));
   }
 

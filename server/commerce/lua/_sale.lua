@@ -142,6 +142,7 @@ end
 local function become(o, state, kind)
   o.state, o.seq = state, (tonumber(show.seq) or 0) + 1
   redis.call('SET', base .. 'o:' .. o.id, cmsgpack.pack(o))
+  if kind == 'held' then redis.call('ZADD', base .. 'orders', o.seq, o.id) end
   local json = order_json(o)
   append('subject:' .. o.pid, 'order.' .. kind,
     string.format('{"order":%s,"stock":[%s],"seen_price_minor":%d,"attempt":%d,"paid_by":%d}', json,

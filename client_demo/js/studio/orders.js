@@ -1,0 +1,88 @@
+/** A show's newest orders, with who bought and for how much, and all of them as a file. */
+import { $, h, list, show, text } from "../dom.js";
+import { money } from "../format.js";
+import { attempt } from "../tools.js";
+
+const NEWEST = 2 ** 53 - 1;
+const SHOWN = 40;
+const PACE_MS = 1_000;
+
+/** Words and colour of a state. @type {Record<string, string[]>} */
+const TAGS = { held: ["Held", "warn"], paying: ["Paying", "warn"], paid: ["Paid", "ok"], cancelled: ["Given back", ""], expired: ["Expired", ""], refund_due: ["Refunding", "info"], refunded: ["Refunded", "info"] };
+
+/** What of an order's money stays. Pure. @param {any} order */
+export const kept = (order) => order.total_minor - order.refunds.reduce((/** @type {number} */ sum, /** @type {any} */ refund) => sum + refund.amount_minor, 0);
+
+/** A buyer by the end of the pid: the log knows no names. Pure. @param {string} pid */
+export const buyerName = (pid) => `Buyer ${pid.slice(-4)}`;
+
+export class Orders {
+  /** @param {import("../feed.js").Feed} feed @param {() => void} redraw */
+  constructor(feed, redraw) {
+    this.feed = feed;
+    this.redraw = redraw;
+    /** @type {any[] | null} */
+    this.orders = null;
+    this.closed = false;
+    this.asking = false;
+    this.seen = "";
+    $("orders-file").onclick = () => void attempt(() => this.save());
+  }
+
+  /** Looks again when the stock says that something was bought; at most once a second. */
+  draw() {
+    const { products } = this.feed.state;
+    const seen = Object.values(products).map((product) => `${product.left}/${product.held}/${product.sold}`).join();
+    if (seen !== this.seen && !this.asking && !this.closed) void this.look(seen);
+    if (this.orders) this.rows(this.orders);
+  }
+
+  /** @param {string} seen */
+  async look(seen) {
+    this.asking = true;
+    try {
+      this.orders = (await this.feed.api.call("GET", `/orders?before=${NEWEST}&limit=${SHOWN}`)).orders;
+      this.seen = seen;
+    } catch (error) {
+      this.closed = /** @type {any} */ (error).status === 403;
+      if (this.closed) $("orders").replaceChildren(h("p", { class: "empty", text: "Orders are for the show’s creator and its sellers." }));
+      show($("orders-file"), !this.closed);
+    }
+    setTimeout(() => {
+      this.asking = false;
+      this.redraw();
+    }, PACE_MS);
+    this.redraw();
+  }
+
+  /** @param {any[]} orders */
+  rows(orders) {
+    const parent = $("orders");
+    const { products, show: now } = this.feed.state;
+    if (!orders.length) return void parent.replaceChildren(h("p", { class: "empty", text: "No orders yet. Each one shows here as the ledger takes it." }));
+    list(parent, orders, (order) => order.id, (order) => h("div", { class: "ord", "data-testid": "order-row" },
+      h("img", { class: "th", src: products[order.sku]?.image_url ?? "/static/assets/bag.svg", width: 36, height: 36, alt: "" }),
+      h("div", { class: "grow" }, h("div", { class: "sm b clip" }), h("div", { class: "xs mut clip n" })),
+      h("div", { class: "end" }, h("b", { class: "sm n" }), h("div", {}, h("span")))), (row, order) => {
+      const [, what, sum] = /** @type {any} */ (row.children);
+      text(what.children[0], `${products[order.sku]?.title ?? order.sku}${order.quantity > 1 ? ` × ${order.quantity}` : ""}`);
+      text(what.children[1], `${buyerName(order.buyer)} · entry ${order.entry}`);
+      text(sum.children[0], money(order.state === "paid" ? kept(order) : order.total_minor, now.currency));
+      const [word, tone] = TAGS[order.state];
+      const part = order.state === "paid" && order.refunds.length ? "Part refunded" : word;
+      sum.children[1].firstChild.className = `tag m ${tone}`;
+      text(sum.children[1].firstChild, part);
+    });
+  }
+
+  /** All orders as a file. */
+  async save() {
+    const { api, state } = this.feed;
+    const response = await fetch(`/api/v1/shows/${encodeURIComponent(api.show)}/orders.csv`, { headers: api.bearer() });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    const url = URL.createObjectURL(await response.blob());
+    const link = h("a", { href: url, download: `${state.show.id}-orders.csv` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+}
