@@ -74,7 +74,7 @@ def receipt_markers(order: OrderView, show: ShowSnapshot, *, base: str) -> dict[
         "state": STATES[order.state],
         "order": order.id,
         "placed": f"{placed:%Y-%m-%d %H:%M} UTC",
-        "seller": order.seller or "the show's owner",
+        "seller": order.seller if order.seller not in (None, show.owner) else "the host of the show",
         "proof": f"/verify/{show.id}/{order.id}",
     }
     sums = "".join(_row(label, minor, kind, order.currency) for label, minor, kind in rows)

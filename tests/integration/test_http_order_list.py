@@ -111,7 +111,14 @@ async def test_a_receipt_is_its_buyers_alone(web: Web) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     page = answer.text
-    for said in ("&lt;b&gt;Mug&lt;/b&gt; × 2", "20.00 USD", "−2.50 USD", "a scratch &lt;i&gt;", ">Paid<"):
+    for said in (
+        "&lt;b&gt;Mug&lt;/b&gt; × 2",
+        "20.00 USD",
+        "−2.50 USD",
+        "a scratch &lt;i&gt;",
+        ">Paid<",
+        "host of the show",
+    ):
         assert said in page, said
     assert f'href="{web.url}/verify/show1/{order}"' in page
     assert "<!--vendue" not in page
