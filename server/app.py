@@ -88,7 +88,7 @@ async def web_worker(settings: Settings) -> AsyncGenerator[WebWorker]:
     """
     key = seal_key(settings)
     async with contextlib.AsyncExitStack() as stack:
-        store = await Store.open(settings.redis.url, role_table())
+        store = await Store.open(settings.redis.url, role_table(), wait_replicas=settings.redis.wait_replicas)
         stack.push_async_callback(store.close)
         clock = ServerClock(store)
         await clock.start()

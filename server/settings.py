@@ -366,6 +366,8 @@ def _cross_problems(settings: Settings, *, serving: bool) -> list[str]:
     problems: list[str] = []
     if settings.redis.url and not settings.auth.secret:
         problems.append("auth.secret: required when redis.url is set, or no two processes sign with one key")
+    if settings.redis.wait_replicas and not settings.redis.url:
+        problems.append("redis.wait_replicas: the embedded store (an empty redis.url) has no replicas")
     if serving and settings.payments.gateway == "test" and not settings.payments.test_mode:
         problems.append("payments.test_mode: must be true when payments.gateway is 'test' (no money moves)")
     if settings.payments.gateway == "stripe":

@@ -72,7 +72,7 @@ class Follower:
     def __init__(self, store: Store, sink: Sink, *, poll_s: float = POLL_S) -> None:
         self._store, self._sink, self._poll_s = store, sink, poll_s
         self._shows: dict[str, _Followed] = {}
-        self._subscriber = Subscriber(store.target, self._on_messages, self._on_up)
+        self._subscriber = Subscriber(store.place, self._on_messages, self._on_up)
         self._poller: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -11,10 +11,16 @@ from starlette.types import Receive, Scope, Send
 from server.errors import Problem
 from server.log.archive import ArchiveError
 from server.routes.answers import respond_problem
-from server.store.outcome import StoreBusy, StoreError
+from server.store.outcome import StoreBusy, StoreDegraded, StoreError, StoreReplyError
 from server.telemetry import counter, get_logger
 
 STORE_RETRY_AFTER_S: Final = 1
+CANNOT_WRITE: Final = {
+    "MISCONF": "its disk is full or broken",
+    "OOM": "its memory is full",
+    "NOREPLICAS": "too few replicas keep up",
+}
+"""How a server says that it takes no writes now: nothing was written."""
 
 log = get_logger(__name__)
 FAILURES = counter("requests_failed", "Requests answered 5xx, by problem code", ["code"])
@@ -28,14 +34,8 @@ def problem_for(failure: Exception) -> Problem:
     match failure:
         case Problem():
             problem = failure
-        case StoreBusy():
-            problem = Problem(
-                "store_unavailable", "too many commands are waiting", retry_after_s=STORE_RETRY_AFTER_S
-            )
         case StoreError() | RedisError():
-            detail = "the outcome may be unknown: repeat with the same Idempotency-Key"
-            problem = Problem("store_unavailable", detail, retry_after_s=STORE_RETRY_AFTER_S)
-            log.warning("store_failed", error=type(failure).__name__)
+            problem = _store_problem(failure)
         case ArchiveError():
             log.error("archive_not_readable", error=str(failure))
             problem = Problem("archive_unavailable")
@@ -51,6 +51,22 @@ def problem_for(failure: Exception) -> Problem:
     if problem.status >= 500:
         FAILURES.labels(code=problem.code).inc()
     return problem
+
+
+def _store_problem(failure: StoreError | RedisError) -> Problem:
+    match failure:
+        case StoreBusy():
+            code, detail = "store_unavailable", "too many commands are waiting"
+        case StoreDegraded():
+            code, detail = "store_degraded", f"{failure}: repeat with the same Idempotency-Key"
+        case StoreReplyError(code=code) if code in CANNOT_WRITE:
+            log.error("store_cannot_write", error=code)
+            code, detail = "store_degraded", CANNOT_WRITE[code]
+        case _:
+            log.warning("store_failed", error=type(failure).__name__)
+            detail = "the outcome may be unknown: repeat with the same Idempotency-Key"
+            code = "store_unavailable"
+    return Problem(code, detail, retry_after_s=STORE_RETRY_AFTER_S)
 
 
 async def answer_failure(failure: Exception, scope: Scope, receive: Receive, send: Send) -> int:

@@ -7,7 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
-from server.store.resp import Parser, ProtocolError, Reply
+from server.store.outcome import StoreReplyError
+from server.store.resp import Arg, Parser, ProtocolError, Reply, encode
 from server.store.topology import Target
 
 
@@ -64,3 +65,33 @@ async def connect(target: Target, on_replies: Callable[[Connection, list[Reply]]
         tls = ssl.create_default_context() if target.tls else None
         await loop.create_connection(lambda: connection, target.host, target.port, ssl=tls)
     return connection
+
+
+async def ask(target: Target, *command: Arg, timeout_s: float) -> Reply:
+    """One command on a connection of its own. Raises OSError, TimeoutError, StoreReplyError."""
+    replies: list[Reply] = []
+    answered = asyncio.Event()
+
+    def on_replies(_connection: Connection, given: list[Reply]) -> None:
+        replies.extend(given)
+        if len(replies) >= expected:
+            answered.set()
+
+    login = (target.username, target.password) if target.username else (target.password,)
+    commands = [("AUTH", *login), command] if target.password else [command]
+    expected = len(commands)
+    async with asyncio.timeout(timeout_s):
+        connection = await connect(target, on_replies)
+        connection.lost.add_done_callback(lambda _: answered.set())
+        try:
+            connection.write(b"".join(encode(each) for each in commands))
+            await answered.wait()
+        finally:
+            connection.abort()
+            await connection.gone()
+    for reply in replies:
+        if isinstance(reply, StoreReplyError):
+            raise reply
+    if len(replies) < expected:
+        raise ConnectionResetError("lost before its answer")
+    return replies[-1]

@@ -19,9 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from server.store.connection import Connection, connect
-from server.store.outcome import StoreError
-from server.store.resp import Reply, encode
+from server.store.connection import ask
+from server.store.outcome import StoreError, StoreReplyError
 from server.store.topology import Target
 from server.telemetry import counter, end_tasks, get_logger, start_task
 
@@ -229,22 +228,7 @@ def _options(data_dir: Path, socket: Path) -> list[str]:
 
 async def _answers(target: Target) -> bool:
     """Does a server answer PING (and not LOADING)?"""
-    replies: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-    def on_replies(_connection: Connection, given: list[Reply]) -> None:
-        if not replies.done():
-            replies.set_result(given[0])
-
     try:
-        connection = await connect(target, on_replies)
-    except OSError:
+        return await ask(target, "PING", timeout_s=1.0) == b"PONG"
+    except (OSError, TimeoutError, StoreReplyError):
         return False
-    try:
-        connection.write(encode(("PING",)))
-        async with asyncio.timeout(1.0):
-            return await replies == b"PONG"
-    except TimeoutError:
-        return False
-    finally:
-        connection.abort()
-        await connection.gone()

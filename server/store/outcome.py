@@ -28,6 +28,16 @@ class StoreUnavailable(StoreError):
         self.maybe_applied = maybe_applied
 
 
+class StoreDegraded(StoreError):
+    """Too few replicas have it (`redis.wait_replicas`). As with StoreUnavailable: when `maybe_applied`, ask
+    again with the same idempotency key.
+    """
+
+    def __init__(self, message: str, *, maybe_applied: bool) -> None:
+        super().__init__(f"{message} ({'outcome unknown' if maybe_applied else 'not sent'})")
+        self.maybe_applied = maybe_applied
+
+
 class StoreReplyError(StoreError):
     """The server answered with an error: our bug, a wrong password, a full disk. `code` is its first word."""
 

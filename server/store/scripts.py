@@ -2,9 +2,10 @@
 
 A script is a file `server/*/lua/<name>.lua`; names are unique. A file whose name begins with `_` is no script
 but a library: it stands between the prelude and every body of its directory, or only those that a line
-`-- for: …` of it names (a script pays for every function that stands before it). Every connection loads them
-all; NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again, which is safe because
-nothing ran.
+`-- for: …` of it names (a script pays for every function that stands before it). A body with a line
+`-- durable` makes promises: its answer waits for the replicas (durable.py). Every connection loads them all;
+NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing
+ran.
 """
 
 import functools
@@ -16,6 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from server.store.durable import Durable
 from server.store.outcome import Refused, StoreReplyError
 from server.store.resp import Arg, Reply, bulks, encode
 from server.store.wire import Wire
@@ -30,6 +32,7 @@ _ASKED = re.compile(r"\bauthorise\('(\w+)'\)")
 _FOR = re.compile(r"^-- for: (.+)$", re.MULTILINE)
 _ASKED_BY_NAME = re.compile(r"^-- asks about: (.+)$", re.MULTILINE)
 """For a body that computes the action's name."""
+_DURABLE = re.compile(r"^-- durable", re.MULTILINE)
 
 
 class ScriptError(ValueError):
@@ -42,6 +45,7 @@ class Script(msgspec.Struct, frozen=True):
     name: str
     source: bytes
     sha: str
+    durable: bool = False
 
 
 def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
@@ -57,7 +61,8 @@ def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
     ]
     header = f"local SCRIPT = '{name}'\nlocal ACTIONS = {{{', '.join(rows)}}}\n"
     source = f"{header}{prelude}\n{body}".encode()
-    return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
+    sha = hashlib.sha1(source, usedforsecurity=False).hexdigest()
+    return Script(name, source, sha, _DURABLE.search(body) is not None)
 
 
 def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
@@ -79,10 +84,11 @@ def _serves(library: str, name: str) -> bool:
 
 
 class Scripts:
-    """Runs scripts over one connection."""
+    """Runs scripts over one connection; the durable ones over `durable`, when there is one."""
 
-    def __init__(self, wire: Wire, scripts: Mapping[str, Script]) -> None:
+    def __init__(self, wire: Wire, scripts: Mapping[str, Script], durable: Durable | None = None) -> None:
         self._wire, self._scripts = wire, scripts
+        self._durable = durable or wire
 
     async def run(
         self,
@@ -103,13 +109,14 @@ class Scripts:
         script = self._scripts[name]
         press = "" if press_ms is None else str(int(press_ms))
         command = encode((actor, role, press, idempotency_key, *args), _head(script.sha, show_id), HEAD_ARGS)
+        wire = self._durable if script.durable else self._wire
         try:
-            reply = await self._wire.send(command)
+            reply = await wire.send(command)
         except StoreReplyError as error:
             if error.code != "NOSCRIPT":
                 raise
-            await self._wire.call("SCRIPT", "LOAD", script.source)
-            reply = await self._wire.send(command)
+            await wire.call("SCRIPT", "LOAD", script.source)
+            reply = await wire.send(command)
         return _outcome(name, reply)
 
 

@@ -13,7 +13,7 @@ from typing import cast
 from server.store.connection import Connection, connect
 from server.store.outcome import StoreError, StoreUnavailable
 from server.store.resp import Arg, Reply, encode
-from server.store.topology import Target
+from server.store.topology import Place, Target
 from server.telemetry import end_tasks, get_logger
 
 CONFIRM_S = 3.0
@@ -31,14 +31,16 @@ class Subscriber:
     """
 
     def __init__(
-        self, target: Target, on_messages: Callable[[Messages], None], on_up: Callable[[], None]
+        self, place: Place, on_messages: Callable[[Messages], None], on_up: Callable[[], None]
     ) -> None:
-        self._target, self._on_messages, self._on_up = target, on_messages, on_up
+        self._place, self._on_messages, self._on_up = place, on_messages, on_up
+        self._target: Target | None = None
         self._wanted: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._connection: Connection | None = None
         self._heard = False
         self._task: asyncio.Task[None] | None = None
+        place.on_move(self._moved)
 
     def start(self) -> None:
         """Begin connecting."""
@@ -76,14 +78,15 @@ class Subscriber:
         while True:
             try:
                 async with asyncio.timeout(CONFIRM_S):
-                    connection = await connect(self._target, self._on_replies)
-            except (OSError, TimeoutError):
+                    target = self._target = await self._place.find()
+                    connection = await connect(target, self._on_replies)
+            except (OSError, StoreError, TimeoutError):
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MOST_S)
                 continue
             delay_s = RETRY_FIRST_S
             try:
-                await self._serve(connection)
+                await self._serve(connection, target)
             except (StoreError, TimeoutError):
                 log.warning("subscriptions_refused")
                 await asyncio.sleep(RETRY_MOST_S)
@@ -94,12 +97,14 @@ class Subscriber:
                 for event in self._confirmed.values():
                     event.clear()
 
-    async def _serve(self, connection: Connection) -> None:
+    def _moved(self, target: Target) -> None:
+        if target != self._target and self._connection is not None:
+            self._connection.abort()
+
+    async def _serve(self, connection: Connection, target: Target) -> None:
         self._connection = connection
-        if self._target.password:
-            self._send(
-                "AUTH", *([self._target.username] if self._target.username else []), self._target.password
-            )
+        if target.password:
+            self._send("AUTH", *([target.username] if target.username else []), target.password)
         for channel in self._wanted:
             self._send("SSUBSCRIBE", channel)
         for channel in list(self._wanted):

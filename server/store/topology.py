@@ -1,5 +1,6 @@
-"""Where the store is: `redis.url` as a target. Sentinel and Cluster discovery will stand here."""
+"""Where the store is: `redis.url` as a place, which says where its primary is now."""
 
+from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -31,6 +32,30 @@ class Target(msgspec.Struct, frozen=True):
             return f"unix://{self.path}?db={self.db}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
+
+
+class Place:
+    """Where a primary is found. This one is a node that never moves; see sentinel.py for one that does."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def __repr__(self) -> str:
+        """For logs."""
+        return repr(self.target)
+
+    async def find(self) -> Target:
+        """Where to connect now. Raises StoreUnavailable."""
+        return self.target
+
+    def on_move(self, moved: Callable[[Target], None]) -> None:
+        """Have `moved` called with every new primary."""
+
+    def suspect(self) -> None:
+        """It looks as if the primary were another one: look soon."""
+
+    async def close(self) -> None:
+        """Stop looking."""
 
 
 def parse_url(url: str) -> Target:

@@ -8,6 +8,8 @@ One `Wire` is one connection that heals itself. Its promises:
   for the next connection.
 - No command waits longer than about `timeout_s` for a connection, nor so long again for its answer.
 - `on_connect` (script loading) runs on every new connection before any command.
+- Every connection asks its `Place` where the primary is; one to a primary that has moved is dropped, and a
+  node that says READONLY is no primary: that command is StoreUnavailable(maybe_applied=False).
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from server.store.connection import Connection, connect
 from server.store.outcome import StoreBusy, StoreError, StoreReplyError, StoreUnavailable
 from server.store.resp import Arg, ProtocolError, Reply, encode
-from server.store.topology import Target
+from server.store.topology import Place, Target
 from server.telemetry import end_tasks
 
 MAX_PENDING = 20_000
@@ -40,17 +42,18 @@ class _Command:
 
 
 class Wire:
-    """See the module. Make one with `await Wire.open(target)`; it belongs to one event loop."""
+    """See the module. Make one with `await Wire.open(place)`; it belongs to one event loop."""
 
     def __init__(
         self,
-        target: Target,
+        place: Place,
         *,
         on_connect: Ready | None = None,
         max_pending: int = MAX_PENDING,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self.target = target
+        self._place = place
+        self._target: Target | None = None
         self.connects = 0  # how often a connection came up: reconnections show in the metrics
         self._on_connect = on_connect
         self._max_pending, self._timeout_s = max_pending, timeout_s
@@ -62,11 +65,12 @@ class Wire:
         self._flush_scheduled = self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        place.on_move(self._moved)
 
     @classmethod
     async def open(
         cls,
-        target: Target,
+        place: Place | Target,
         *,
         on_connect: Ready | None = None,
         wait_s: float = 10.0,
@@ -78,9 +82,10 @@ class Wire:
         Raises StoreUnavailable when the store does not answer within `wait_s`, StoreReplyError when it
         refuses us.
         """
-        wire = cls(target, on_connect=on_connect, max_pending=max_pending, timeout_s=timeout_s)
+        place = Place(place) if isinstance(place, Target) else place
+        wire = cls(place, on_connect=on_connect, max_pending=max_pending, timeout_s=timeout_s)
         up: asyncio.Future[None] = wire._loop.create_future()
-        wire._task = asyncio.create_task(wire._keep_connected(up), name=f"wire {target!r}")
+        wire._task = asyncio.create_task(wire._keep_connected(up), name=f"wire {place!r}")
         try:
             async with asyncio.timeout(wait_s):
                 await up
@@ -88,7 +93,7 @@ class Wire:
             await wire.close()
             if isinstance(error, TimeoutError):
                 raise StoreUnavailable(
-                    f"no store at {target!r} after {wait_s:g} s", maybe_applied=False
+                    f"no store at {place!r} after {wait_s:g} s", maybe_applied=False
                 ) from None
             raise
         return wire
@@ -132,6 +137,10 @@ class Wire:
         self._connection.write(command.data)
         self._watch_deadlines()
         return await future
+
+    def suspect(self) -> None:
+        """The primary may be another one: have the place look."""
+        self._place.suspect()
 
     async def close(self) -> None:
         """Close now; what waits is answered StoreUnavailable."""
@@ -178,9 +187,15 @@ class Wire:
             if future.done():
                 continue
             if isinstance(reply, StoreReplyError):
-                future.set_exception(reply)
+                future.set_exception(self._fault(reply))
             else:
                 future.set_result(reply)
+
+    def _fault(self, reply: StoreReplyError) -> StoreError:
+        if reply.code != "READONLY":
+            return reply
+        self._place.suspect()
+        return StoreUnavailable("it is a replica now", maybe_applied=False)
 
     # Time
 
@@ -231,7 +246,7 @@ class Wire:
             self._drop_connection("the connection was lost")
 
     async def _connect(self) -> Connection:
-        target = self.target
+        target = self._target = await self._place.find()
         connection = await connect(target, self._on_replies)
         self._connection = connection
         if target.password:
@@ -245,6 +260,10 @@ class Wire:
         self._ready = True
         self._schedule()
         return connection
+
+    def _moved(self, target: Target) -> None:
+        if target != self._target:
+            self._drop_connection("the primary has moved")
 
     def _drop_connection(self, why: str) -> None:
         if self._connection is not None:

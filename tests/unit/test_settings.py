@@ -76,6 +76,7 @@ def test_lists_from_environment() -> None:
         ("[ice]\nservers = [{urls = ['turn:x'], username = 'u', secret = 's'}]", "ice.servers.0.secret: "),
         ("[limits]\norders_per_s = 0", "limits.orders_per_s: "),
         ("[redis]\nurl = 'redis://store'", "auth.secret: required when redis.url is set"),
+        ("[redis]\nwait_replicas = 1", "redis.wait_replicas: the embedded store"),
     ],
 )
 def test_wrong_keys_are_named(text: str, named: str, tmp_path: Path) -> None:

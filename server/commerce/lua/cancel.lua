@@ -1,3 +1,4 @@
+-- durable
 -- The buyer lets a hold go. arg: 1 order id. Works in every state of the show.
 local again = replayed()
 if again then return again end

@@ -1,3 +1,4 @@
+-- durable
 -- Reserve stock for a buyer at the price in force. arg: 1 order id (made from the buyer's idempotency key: an order
 -- that exists is a repeat), 2 sku, 3 quantity, 4 the unit price that the buyer saw, 5 hold_ms.
 -- The order of the checks is part of the public contract.

@@ -1,3 +1,4 @@
+-- durable
 -- Bid for a lot. arg: 1 its id, 2 the most that the bidder would pay, 3 how many bids a lot may have. The maximum goes
 -- into the log for the bidder alone; everybody is told who leads at which price. The order of the checks is that of
 -- lots.py.

@@ -1,3 +1,4 @@
+-- durable
 -- Put one unit of a product up for auction. arg: 1 sku, 2 start_minor, 3 duration_ms, 4 steps (JSON rows), 5
 -- soft_close_ms (0: sudden death), 6 by how much soft closes may lengthen it in all, 7 hold_ms of the winner, 8 the lot's
 -- id, 9 its order's, 10 how many lots may be open. The unit is held while the lot is open.

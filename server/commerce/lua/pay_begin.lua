@@ -1,3 +1,4 @@
+-- durable
 -- Begin attempt n to pay, or join the one that runs with the same token. arg: 1 order id, 2 token print (a keyed hash:
 -- the token itself is never kept), 3 extension_ms, 4 after how long the reconciler may ask the gateway.
 -- Answers 'begun', 'joined' or 'paid'. Works in every state of the show. The first attempt extends the hold, once.

@@ -1,3 +1,4 @@
+-- durable
 -- Take a sale back, or a part of it: the money is due from now on. arg: 1 order id, 2 '1' the units return to the shelf
 -- ('0': they are written off), 3 reason, 4 the asker's subject, 5 amount ('' not given), 6 units ('' not given). Without
 -- amount and units it is all that is left; units go back at their price, and an amount alone brings no units back

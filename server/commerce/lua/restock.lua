@@ -1,3 +1,4 @@
+-- durable
 -- Change what is left by a difference. arg: 1 sku, 2 delta, 3 the most that a product may have in all.
 if not authorise('restock') then return refuse('forbidden') end
 local again = replayed()
