@@ -6,7 +6,7 @@ setup(
     ext_modules=[
         Extension(
             "media.kernel._native",
-            sources=[f"media/kernel/{name}.c" for name in ("rewrite", "history", "send", "table")],
+            sources=[f"media/kernel/{name}.c" for name in ("rewrite", "history", "slots", "send", "table")],
             depends=["media/kernel/kernel.h"],
             extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra"],
             optional=True,

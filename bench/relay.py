@@ -1,6 +1,6 @@
 """The relay under load: `vendue serve`, one WHIP publisher and N WHEP viewers, all real peers on loopback.
 
-    python bench/relay.py [-n 100,300] [--window 15]   this server, one JSON line a measurement
+    python bench/relay.py [-n 100,300] [--window 15]   this server, a JSON line each (--twcc: as browsers do)
     python bench/relay.py --peers [--rounds 3]         beside Janus, pion and werift, in turn: medians
     python bench/relay.py --most                       more viewers until 0.1 % of packets are lost
 
@@ -24,11 +24,13 @@ from media_servers import Missing, Running, Server, janus, pion, vendue, werift
 
 HERE = Path(__file__).resolve().parent
 BOTH_PROFILES = "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"
-PEER_SERVERS: dict[str, tuple[Server, Sequence[int]]] = {
-    "vendue": (vendue, (100, 200, 300)),
-    "janus": (janus, (100, 200, 300)),
-    "pion": (pion, (100, 200, 300)),
-    "werift": (werift, (25, 50)),  # more than one core can carry
+TWCC = ("--twcc",)  # what browsers negotiate: transport-wide numbers, their feedback, RTX
+PEER_SERVERS: dict[str, tuple[Server, Sequence[int], Sequence[str]]] = {
+    "vendue": (vendue, (100, 200, 300), ()),
+    "vendue, TWCC": (vendue, (100, 200, 300), TWCC),
+    "janus": (janus, (100, 200, 300), ()),
+    "pion": (pion, (100, 200, 300), ()),
+    "werift": (werift, (25, 50), ()),  # more than one core can carry
 }
 MOST_STEP, MOST_LIMIT = 100, 1_500
 LOSS_LIMIT_PCT = 0.1
@@ -85,9 +87,9 @@ def side_by_side(rounds: int, window_s: float) -> int:
     """All servers in turn, so that the machine's drift meets each alike; medians over the rounds."""
     rows: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for number in range(rounds):
-        for name, (server, viewers) in PEER_SERVERS.items():
+        for name, (server, viewers, more) in PEER_SERVERS.items():
             try:
-                found = measure(name, server, viewers, window_s, ("--srtp", BOTH_PROFILES))
+                found = measure(name, server, viewers, window_s, ("--srtp", BOTH_PROFILES, *more))
             except Missing as missing:
                 print(f"NOT MEASURED: {missing}", file=sys.stderr)
                 continue
@@ -135,13 +137,14 @@ def main() -> int:
     parser.add_argument("-n", default="100", help="viewers; 50,100 makes two measurements")
     parser.add_argument("--window", type=float, default=15, help="seconds a measurement")
     parser.add_argument("--srtp", default=BOTH_PROFILES, help="offered by the viewers")
+    parser.add_argument("--twcc", action="store_true", help="viewers negotiate it and send feedback")
     parser.add_argument("--peers", action="store_true", help="beside other media servers")
     parser.add_argument("--rounds", type=int, default=3, help="of --peers")
     parser.add_argument("--most", action="store_true", help="how many viewers before packets are lost")
     options = parser.parse_args()
     if options.peers:
         return side_by_side(options.rounds, options.window)
-    offered = ("--srtp", options.srtp)
+    offered = ("--srtp", options.srtp, *(TWCC if options.twcc else ()))
     if options.most:
         return most(options.window, offered)
     viewers = [int(number) for number in options.n.split(",")]

@@ -30,7 +30,6 @@ from media.forward.model import (
     ViewersHealth,
 )
 from media.forward.requests import (
-    Acknowledge,
     ClockMapping,
     ForwardPlain,
     PublisherAway,
@@ -50,7 +49,6 @@ from media.kernel import Acked
 from media.rtp import rtcp
 
 __all__ = [
-    "Acknowledge",
     "ClockMapping",
     "Codec",
     "ExtensionIds",
@@ -223,7 +221,7 @@ class Router:
         known.show.receive_rtcp(peer, packets, now)
 
     def acknowledged(self, peer: PeerId, acked: Acked, now: float) -> None:
-        """The fan-out's answer to `Acknowledge`. A peer that has gone is ignored."""
+        """What the fan-out read in a viewer's transport-wide feedback. A peer that has gone is ignored."""
         known = self._peers.get(peer)
         if known is not None:
             known.show.acknowledged(peer, acked, now)

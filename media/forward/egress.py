@@ -23,8 +23,6 @@ class Egress:
         self.subscriptions = subscriptions
         self._tracks = tracks
         self._counters = counters
-        self.reports: list[bytes] = []
-        """Transport-wide feedback that waits for the fan-out to be asked about it."""
 
     def receive_rtcp(self, packets: list[rtcp.RtcpPacket], ntp_middle: int, now: float) -> list[bytes]:
         """What the viewer says; returns the packets to retransmit to it, complete."""
@@ -43,8 +41,6 @@ class Egress:
                 case feedback.Remb(_, bitrate_bps, _):
                     for subscription in self.subscriptions.values():
                         subscription.path.remb(bitrate_bps, now)
-                case feedback.TransportReport(_, _, fci) if self.config.transport_cc:
-                    self.reports.append(fci)
                 case _:
                     pass
         return resend

@@ -1,9 +1,8 @@
 """What a viewer's path does to the packets that are sent over it: from transport-wide feedback. Pure.
 
-Every packet's way is timed by two clocks that differ by an unknown constant, so the least delay of the last
-seconds stands for an empty path, and what a packet took longer is the queue before it. While a queue stands,
-the path carries all that it can: what arrives then is its capacity. No model of a sender is needed for that,
-and a path that merely jitters or loses at random has no standing queue.
+What a packet took longer than the quickest of the last seconds is the queue before it (`Acked`). While a
+queue stands, the path carries all that it can: what arrives then is its capacity. No model of a sender is
+needed for that, and a path that merely jitters or loses at random has no standing queue.
 """
 
 from collections import deque
@@ -12,10 +11,8 @@ from media.kernel import Acked
 
 WINDOW_S = 0.5
 """Arrivals are summed over this time: about fifteen frames."""
-BASE_WINDOW_S = 10.0
-"""The least delay is that of the last one or two such windows: a longer route is believed after them."""
 QUEUE_S = 0.08
-"""A standing queue: least delay of a message so far above the base. Wi-Fi retries and 4G slots stay below."""
+"""A standing queue: the least that a message's packets met. Wi-Fi retries and 4G slots stay below."""
 STANDING_S = 0.15
 """A queue that stood for so long is no burst."""
 DRAINS = 0.97
@@ -39,15 +36,12 @@ class PathEstimate:
     """One viewer's path. `now` is monotonic seconds and never runs back."""
 
     __slots__ = (
-        "_base_us",
         "_lost",
         "_messages",
         "_octets",
-        "_older_us",
         "_queued_since",
         "_queues",
         "_received",
-        "_window_from",
         "capacity_bps",
         "queue_s",
         "troubled_at",
@@ -59,9 +53,6 @@ class PathEstimate:
         self.capacity_bps: float | None = None
         """What the path carried while a queue stood, the last time that one did."""
         self.troubled_at = self.updated_at = float("-inf")
-        self._base_us: int | None = None
-        self._older_us: int | None = None
-        self._window_from = float("-inf")
         self._queued_since: float | None = None
         self._messages: deque[tuple[float, int, int, int, int]] = deque()
         self._queues: deque[tuple[float, float]] = deque()
@@ -74,7 +65,7 @@ class PathEstimate:
         self.updated_at = now
         self._note(acked, now)
         if acked.received:
-            self._note_delay(acked.delay_us, now)
+            self._note_queue(acked.queue_us / 1e6, now)
         if self._is_troubled(now):
             self.troubled_at = now
             self.capacity_bps = self.delivered_bps
@@ -90,12 +81,8 @@ class PathEstimate:
             self._received -= received
             self._lost -= lost
 
-    def _note_delay(self, delay_us: int, now: float) -> None:
-        if now - self._window_from >= BASE_WINDOW_S:
-            self._older_us, self._base_us, self._window_from = self._base_us, delay_us, now
-        self._base_us = delay_us if self._base_us is None else min(self._base_us, delay_us)
-        base_us = self._base_us if self._older_us is None else min(self._base_us, self._older_us)
-        self.queue_s = (delay_us - base_us) / 1e6
+    def _note_queue(self, queue_s: float, now: float) -> None:
+        self.queue_s = queue_s
         self._queues.append((now, self.queue_s))
         while self._queues[0][0] < now - WINDOW_S:
             self._queues.popleft()

@@ -33,14 +33,6 @@ class SendRtcp:
 
 
 @dataclass(slots=True)
-class Acknowledge:
-    """`Fanout.acknowledge(peer, fci)`: transport-wide feedback; the answer goes to `Router.acknowledged`."""
-
-    peer: PeerId
-    fci: bytes
-
-
-@dataclass(slots=True)
 class ForwardPlain:
     """One frame of plain prepared packets for a sink (another media worker, the recorder)."""
 
@@ -113,7 +105,6 @@ Request = (
     SendBurst
     | SendTo
     | SendRtcp
-    | Acknowledge
     | ForwardPlain
     | RequestKeyframe
     | ClockMapping

@@ -11,7 +11,6 @@ from media.forward.model import Kind, PeerId, PublisherConfig, ShowHealth, Subsc
 from media.forward.presence import Presence
 from media.forward.published_track import PublishedLayer
 from media.forward.requests import (
-    Acknowledge,
     ClockMapping,
     ForwardPlain,
     Request,
@@ -166,12 +165,6 @@ class Show:
             resend = egress.receive_rtcp(packets, middle, now)
             if resend:
                 self._emit(SendTo(peer, resend))
-            for fci in egress.reports:
-                self._emit(Acknowledge(peer, fci))
-            if len(egress.reports) == len(packets):  # some twenty a second of each viewer say nothing else
-                egress.reports.clear()
-                return
-            egress.reports.clear()
             if (video := egress.subscriptions.get(Kind.VIDEO)) is not None:
                 self.tracks[Kind.VIDEO].reported(video, now)
         self._schedule()

@@ -22,6 +22,9 @@ and IPv6 (40) it fits a 1,500-byte link.
 HISTORY_PACKETS = 1_024
 """Packets of a viewer that its feedback may speak about: two seconds at 500 a second."""
 
+MAX_ACKED = 1_024
+"""Digests of feedback that wait to be asked for: four a datagram of a batch, and more."""
+
 
 class Target(NamedTuple):
     """One viewer of one layer: what differs between its copy of a packet and everybody else's.
@@ -48,20 +51,20 @@ class Sent(NamedTuple):
 
 
 class Acked(NamedTuple):
-    """What one transport-wide feedback message says that was not known before.
+    """What transport-wide feedback says that was not known before.
 
     A packet that was reported as lost and comes after all is taken off `lost`, which may be below 0.
-    `octets` are those of the packets received (as prepared). `delay_us` is the least time that one of them
-    took, by two clocks whose difference is unknown: relative to the first packet ever reported, so that only
-    its change means something. `arrived_us` is the last arrival on the viewer's clock. Both are 0 when none
-    was received. `unknown` packets were never sent or are forgotten.
+    `octets` are those of the packets received (as prepared). `queue_us` is the least time that one of them
+    took above the least of the last 10 to 20 s: the queue that stood before it, as the two clocks'
+    difference is unknown and the quickest stands for an empty path. `arrived_us` is the last arrival on the
+    viewer's clock. Both are 0 when none was received. `unknown` packets were never sent or are forgotten.
     """
 
     received: int
     lost: int
     octets: int
     unknown: int
-    delay_us: int
+    queue_us: int
     arrived_us: int
 
 
@@ -76,12 +79,20 @@ class Fanout(Protocol):
     it back.
     """
 
-    def add_slot(self, profile: int, key_and_salt: bytes, address: Address, transport_cc: int = 0) -> int:
+    def add_slot(
+        self,
+        profile: int,
+        key_and_salt: bytes,
+        address: Address,
+        transport_cc: int = 0,
+        receive_key: bytes = b"",
+    ) -> int:
         """Register a peer whose DTLS handshake is done, with what it is to be sent under: `profile` is
         pylibsrtp's `Policy.SRTP_PROFILE_*`, the key our writing key from the exporter (RFC 5764 §4.2).
+        `receive_key`, its writing key, opens its RTCP (`open_rtcp`); without one it is not listened to.
 
         With `transport_cc`, the id of the header extension (1 to 14), every RTP packet gets a transport-wide
-        number, retransmissions too, and `acknowledge` tells what became of them.
+        number, retransmissions too, and `acknowledged` tells what became of them.
 
         Returns the slot's number, which is never used again in this process: the `PeerId` of
         `media.router`. Raises ValueError when the key does not fit the profile.
@@ -111,8 +122,18 @@ class Fanout(Protocol):
         """Protect and send one compound RTCP packet to one peer."""
         ...
 
-    def acknowledge(self, slot: int, fci: bytes) -> Acked | None:
-        """Take in the FCI of a transport-wide feedback message (draft-holmer-rmcat-transport-wide-cc-
-        extensions-01 §3.1); None for an unknown slot, one without numbers, or a malformed message.
+    def open_rtcp(self, slot: int, datagram: bytes, now_us: int) -> bytes | None:
+        """Decrypt an SRTCP datagram of a peer. Transport-wide feedback in it (draft-holmer-rmcat-transport-
+        wide-cc-extensions-01 §3.1) is taken in here; what is malformed changes nothing.
+
+        Returns the plain compound for the router, None when there was only such feedback, or no such slot.
+        Raises pylibsrtp's Error for what is not authentic, replayed or too long.
+        """
+        ...
+
+    def acknowledged(self) -> list[tuple[int, Acked]]:
+        """What feedback has told about the packets of which slots since the last call, in order: news at
+        once, that all is well four times a second, at most 100 times a second and peer. Of more than
+        `MAX_ACKED` the rest is dropped: a caller asks after every batch of datagrams.
         """
         ...

@@ -1,5 +1,7 @@
 /* What was sent to a viewer under transport-wide numbers, and what its feedback says of it
- * (draft-holmer-rmcat-transport-wide-cc-extensions-01). media/kernel/history.py is the same in Python. */
+ * (draft-holmer-rmcat-transport-wide-cc-extensions-01). media/kernel/history.py is the same in Python.
+ *
+ * A viewer tells twenty times a second that all is well. What it says is added up and told four times a second, news at once. */
 #include "kernel.h"
 
 enum {
@@ -74,7 +76,7 @@ static void take(struct history *history, uint64_t number, int arrived, int64_t 
     history->first_delay_us = delay_us;
   }
   delay_us = (int32_t)(uint32_t)(delay_us - history->first_delay_us);
-  if (!out->received || delay_us < out->delay_us) out->delay_us = delay_us;
+  if (!out->received || delay_us < out->queue_us) out->queue_us = delay_us;
   out->received++;
   out->octets += *size;
   if (out->received == 1 || arrival_us > out->arrived_us) out->arrived_us = arrival_us;
@@ -91,7 +93,56 @@ static int has_deltas(const uint8_t *statuses, uint32_t total, const struct read
   return (size_t)(reader->end - reader->at) >= needed;
 }
 
-int history_acknowledge(struct history *history, const uint8_t *fci, size_t size, struct acked *out) {
+/* How far a delay is above the least of the last 10 to 20 s. */
+static int64_t above_floor(struct delay_floor *floor, int64_t delay_us, uint64_t now_us) {
+  if (!floor->windows || now_us - floor->since_us >= FLOOR_US) {
+    floor->older_us = floor->newer_us;
+    floor->newer_us = delay_us;
+    floor->since_us = now_us;
+    if (floor->windows < 2) floor->windows++;
+  }
+  if (delay_us < floor->newer_us) floor->newer_us = delay_us;
+  int64_t least_us = floor->windows == 2 && floor->older_us < floor->newer_us ? floor->older_us : floor->newer_us;
+  return delay_us - least_us;
+}
+
+/* Add what one message says to what several say: the queue that stands is the least that was seen. */
+static void add(struct acked *sum, const struct acked *message) {
+  if (message->received) {
+    if (!sum->received || message->queue_us < sum->queue_us) sum->queue_us = message->queue_us;
+    if (!sum->received || message->arrived_us > sum->arrived_us) sum->arrived_us = message->arrived_us;
+  }
+  sum->received += message->received;
+  sum->lost += message->lost;
+  sum->octets += message->octets;
+  sum->unknown += message->unknown;
+}
+
+/* What is to be told now: news with what waited before it, the sum of what is no news when its time has come. */
+static int tell(struct history *history, const struct acked *message, uint64_t now_us, struct acked *told) {
+  static const struct acked nothing;
+  struct acked *waiting = &history->waiting;
+  uint64_t silent_us = now_us - history->told_us;
+  int held_back = waiting->lost || waiting->unknown, count = 0;
+  int news = held_back || message->lost || message->unknown || message->queue_us >= QUIET_QUEUE_US;
+  if (silent_us < (news ? TOLD_US : QUIET_US)) {
+    add(waiting, message);
+    return 0;
+  }
+  if (news) {
+    if (waiting->received || held_back) told[count++] = *waiting;
+    told[count++] = *message;
+  } else {
+    add(waiting, message);
+    told[count++] = *waiting;
+  }
+  *waiting = nothing;
+  history->told_us = now_us;
+  return count;
+}
+
+/* One message's statuses against what was sent. */
+static int digest(struct history *history, const uint8_t *fci, size_t size, struct acked *out) {
   uint8_t statuses[HISTORY_PACKETS];
   if (size < HEAD_BYTES) return 0;
   uint16_t base = (uint16_t)(fci[0] << 8 | fci[1]);
@@ -111,4 +162,29 @@ int history_acknowledge(struct history *history, const uint8_t *fci, size_t size
     take(history, number, statuses[i] != 0, arrival_us, out);
   }
   return 1;
+}
+
+int history_acknowledge(struct history *history, const uint8_t *fci, size_t size, uint64_t now_us, struct acked *told) {
+  struct acked message = {0, 0, 0, 0, 0, 0};
+  if (!digest(history, fci, size, &message)) return 0;
+  if (message.received) message.queue_us = above_floor(&history->floor, message.queue_us, now_us);
+  return tell(history, &message, now_us, told);
+}
+
+const uint8_t *next_feedback(const uint8_t *compound, size_t size, size_t *at, size_t *fci_size, int *others) {
+  while (*at < size) {
+    const uint8_t *head = compound + *at;
+    size_t left = size - *at, length = left < 4 ? 0 : 4 + 4 * (size_t)(head[2] << 8 | head[3]);
+    if (left < 4 || head[0] >> 6 != 2 || length > left) break;
+    size_t padding = head[0] & 0x20 ? head[length - 1] : 0;
+    *at += length;
+    if (head[1] != 205 || (head[0] & 0x1f) != 15 || 12 + padding > length || (head[0] & 0x20 && !padding)) {
+      *others = 1;
+      continue;
+    }
+    *fci_size = length - 12 - padding;
+    return head + 12;
+  }
+  if (*at < size) *others = 1;
+  return NULL;
 }

@@ -1,5 +1,5 @@
-/* What the parts of the C kernel share: rewrite.c and history.c (pure: bytes in, bytes out), send.c (keys and the socket)
- * and table.c (Python).
+/* What the parts of the C kernel share: rewrite.c and history.c (pure: bytes in, bytes out), slots.c (the peers), send.c (keys
+ * and the socket) and table.c (Python).
  *
  * Every buffer has a fixed bound and no packet allocates. The numbers are those of media/kernel/__init__.py. */
 #ifndef VENDUE_KERNEL_H
@@ -21,8 +21,13 @@ enum {
   MIN_RTP_BYTES = 12,         /* RFC 3550 section 5.1 */
   MAX_TRAILER_BYTES = 148,    /* SRTP_MAX_SRTCP_TRAILER_LEN of libsrtp 2 */
   MAX_DATAGRAM_BYTES = 65000, /* the system refuses a message above 65,507 before it is cut */
+  MAX_RTCP_BYTES = 1500,      /* an SRTCP datagram that is looked at */
   HISTORY_PACKETS = 1024,     /* a power of two; at 500 packets a second two seconds, longer than feedback takes */
   REPORTED_LOST = 0x8000,     /* no packet is so long */
+  FLOOR_US = 10 * 1000 * 1000,
+  QUIET_QUEUE_US = 20 * 1000, /* a queue below is no news */
+  QUIET_US = 250 * 1000,      /* so long messages without news are added up */
+  TOLD_US = 10 * 1000,        /* nothing is told more often, whatever a peer sends */
 };
 
 struct packet {
@@ -59,27 +64,88 @@ int takes_extension(const struct packet *packet);
 
 /* --- history.c: what was sent to a viewer when, and what its feedback says of it ---------------------------------- */
 
+/* What feedback says: see media.kernel.Acked. */
+struct acked {
+  long received, lost, octets, unknown;
+  long long queue_us, arrived_us;
+};
+
+/* The least delay of one or two windows of FLOOR_US, which stands for an empty path. */
+struct delay_floor {
+  int64_t newer_us, older_us;
+  uint64_t since_us;
+  int windows; /* 0: no delay is known yet */
+};
+
 /* The last packets under transport-wide numbers; `next` is the number (not wrapped) of the one to come. */
 struct history {
   uint64_t next;
   int64_t first_delay_us; /* all delays are told relative to the first one */
   int has_delay;
+  struct delay_floor floor;
+  struct acked waiting; /* said by messages with no news in them, and not told yet */
+  uint64_t told_us;
   uint32_t sent_us[HISTORY_PACKETS];
   uint16_t size[HISTORY_PACKETS]; /* 0: reported as received; with REPORTED_LOST: as lost so far */
-};
-
-/* What one feedback message says: see media.kernel.Acked. */
-struct acked {
-  long received, lost, octets, unknown;
-  long long delay_us, arrived_us;
 };
 
 /* Give a packet of this size its number. */
 uint16_t history_note(struct history *history, size_t size, uint64_t now_us);
 
 /* Read the FCI of a transport-wide feedback message (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1).
- * Returns 0 when it is malformed: nothing is changed then. */
-int history_acknowledge(struct history *history, const uint8_t *fci, size_t size, struct acked *out);
+ * Writes what is to be told of it and of messages before it to `told`, which has room for two. Returns how many those are;
+ * none when the message is malformed, which changes nothing. */
+int history_acknowledge(struct history *history, const uint8_t *fci, size_t size, uint64_t now_us, struct acked *told);
+
+/* The next transport-wide feedback of a plain compound from `*at` on, which moves behind it: its FCI, NULL when there is none.
+ * `*others` becomes true when something else was passed, or bytes that are no RTCP. */
+const uint8_t *next_feedback(const uint8_t *compound, size_t size, size_t *at, size_t *fci_size, int *others);
+
+/* --- slots.c: the peers ------------------------------------------------------------------------------------------------ */
+
+enum { MAX_ACKED = 1024 };
+
+/* One peer. */
+struct slot {
+  void *context, *inbound; /* libsrtp's; NULL: free; nothing is taken. Their owners are kept alive by native.py */
+  struct history *history; /* NULL: no transport-wide numbers */
+  uint32_t generation, next_free;
+  int tag, extension;
+  socklen_t address_size;
+  struct sockaddr_storage address;
+};
+
+/* Grows as peers come; a number is never used again. */
+struct slots {
+  struct slot *all;
+  uint32_t capacity, first_free;
+};
+
+/* Digests of feedback that wait to be asked for. */
+struct told {
+  int count;
+  struct {
+    long long slot;
+    struct acked acked;
+  } entries[MAX_ACKED];
+};
+
+/* NULL when that peer has gone. */
+struct slot *slots_find(const struct slots *slots, long long number);
+
+/* A slot that nobody has, to be filled and taken; NULL when MAX_SLOTS are taken or memory is used up. */
+struct slot *slots_free(struct slots *slots);
+
+/* Returns the slot's number. */
+uint64_t slots_take(struct slots *slots, struct slot *slot);
+
+void slots_release(struct slots *slots, struct slot *slot);
+void slots_end(struct slots *slots);
+
+/* Take in the feedback of a plain compound; true when there is anything else in it. Without room in `told` the rest is
+ * dropped. `history` NULL: no numbers were given, so none is believed. */
+int take_feedback(struct told *told, long long number, struct history *history, const uint8_t *compound, size_t size,
+                  uint64_t now_us);
 
 /* --- send.c: encrypting and sending --------------------------------------------------------------------------------- */
 
@@ -88,16 +154,7 @@ enum {
   MAX_MESSAGES = 256,
 };
 
-typedef int (*protect_function)(void *context, void *packet, int *size);
-
-struct slot {
-  void *context; /* libsrtp's; NULL: free. Its owner is kept alive by native.py */
-  struct history *history; /* NULL: no transport-wide numbers */
-  uint32_t generation, next_free;
-  int tag, extension;
-  socklen_t address_size;
-  struct sockaddr_storage address;
-};
+typedef int (*protect_function)(void *context, void *packet, int *size); /* of libsrtp; srtp_unprotect_rtcp, too */
 
 /* One viewer of a burst. */
 struct job {

@@ -7,35 +7,45 @@ import socket
 import struct
 from typing import Any
 
-from pylibsrtp import Session
+from pylibsrtp import Error, Session
 
 from media.kernel import Acked, Address, Sent
 from media.kernel._native import Table
 from media.kernel.pure import has_gso
-from media.kernel.srtp import context_address, protect_addresses, sending_session, tag_bytes
+from media.kernel.srtp import context_address, function_address, receiving_session, sending_session, tag_bytes
 
 
 class NativeFanout(Table):
     """`media.kernel.Fanout` over a non-blocking UDP socket that the caller owns."""
 
     def __init__(self, sock: socket.socket) -> None:
-        protect, protect_rtcp = protect_addresses()
         super().__init__(
             fd=sock.fileno(),
             gso=has_gso(sock),
-            protect=protect,
-            protect_rtcp=protect_rtcp,
+            protect=function_address("srtp_protect"),
+            protect_rtcp=function_address("srtp_protect_rtcp"),
+            unprotect_rtcp=function_address("srtp_unprotect_rtcp"),
             sent_type=Sent,
             acked_type=Acked,
+            refused_type=Error,
         )
         self._socket = sock  # the table knows its descriptor only
-        self._sessions: dict[int, Session] = {}  # what owns the contexts that the table points to
+        self._sessions: dict[int, tuple[Session, Session | None]] = {}  # own what the table points to
 
-    def add_slot(self, profile: int, key_and_salt: bytes, address: Address, transport_cc: int = 0) -> int:
+    def add_slot(
+        self,
+        profile: int,
+        key_and_salt: bytes,
+        address: Address,
+        transport_cc: int = 0,
+        receive_key: bytes = b"",
+    ) -> int:
         """See `Fanout.add_slot`. Raises OverflowError when 65,536 peers are connected."""
         session = sending_session(profile, key_and_salt)
-        slot = self.add(context_address(session), tag_bytes(profile), sockaddr(address), transport_cc)
-        self._sessions[slot] = session
+        inbound = receiving_session(profile, receive_key) if receive_key else None
+        taking = 0 if inbound is None else context_address(inbound)
+        slot = self.add(context_address(session), taking, tag_bytes(profile), sockaddr(address), transport_cc)
+        self._sessions[slot] = session, inbound
         return slot
 
     def set_address(self, slot: int, address: Address) -> None:

@@ -12,17 +12,19 @@ import sys
 from struct import Struct
 from typing import Any, NamedTuple
 
-from pylibsrtp import Session
+from pylibsrtp import Error, Session
 
-from media.kernel import MAX_BURST_PACKETS, MAX_PACKET_BYTES, Acked, Address, Sent, Target
+from media.kernel import MAX_ACKED, MAX_BURST_PACKETS, MAX_PACKET_BYTES, Acked, Address, Sent, Target
 from media.kernel.history import History
-from media.kernel.srtp import RTCP_TRAILER_BYTES, Protector, sending_session, tag_bytes
+from media.kernel.srtp import RTCP_TRAILER_BYTES, Protector, receiving_session, sending_session, tag_bytes
+from media.rtp.rtcp import transport_feedback
 
 _UDP_SEGMENT = 103  # linux/udp.h
 _MAX_DATAGRAM_BYTES = 65_000  # the kernel refuses a message above 65,507 before it is cut
 _PATCH = Struct("!BHII")
 RTP_BYTES = 12
 EXTENSION_BYTES = 8
+MAX_RTCP_BYTES = 1_500
 _U16 = Struct("=H")
 _NUMBER = Struct("!H")
 _NUMBER_AT = 17  # in an RTP packet with one transport-wide number behind its header
@@ -32,15 +34,18 @@ _NO_GSO = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOP
 class _Slot:
     """One peer's sending state."""
 
-    __slots__ = ("address", "context", "extension", "history", "session", "tag")
+    __slots__ = ("address", "context", "extension", "history", "inbound", "session", "tag")
 
-    def __init__(self, session: Session, tag: int, address: Address, extension: int) -> None:
+    def __init__(
+        self, session: Session, tag: int, address: Address, extension: int, inbound: Session | None
+    ) -> None:
         self.session = session  # owns `context`
         self.context = Protector.context_of(session)
         self.tag = tag
         self.address = address
         self.extension = extension
         self.history = History() if extension else None
+        self.inbound = inbound
 
 
 class _Patch(NamedTuple):
@@ -78,15 +83,24 @@ class PureFanout:
         self._socket = sock
         self._slots: dict[int, _Slot] = {}
         self._next_slot = 1
+        self._acked: list[tuple[int, Acked]] = []
         self._protector = Protector()
         self.gso = sys.platform == "linux" and has_gso(sock)
 
-    def add_slot(self, profile: int, key_and_salt: bytes, address: Address, transport_cc: int = 0) -> int:
+    def add_slot(
+        self,
+        profile: int,
+        key_and_salt: bytes,
+        address: Address,
+        transport_cc: int = 0,
+        receive_key: bytes = b"",
+    ) -> int:
         """See `Fanout.add_slot`."""
         session = sending_session(profile, key_and_salt)
+        inbound = receiving_session(profile, receive_key) if receive_key else None
         number = self._next_slot
         self._next_slot += 1
-        self._slots[number] = _Slot(session, tag_bytes(profile), address, transport_cc)
+        self._slots[number] = _Slot(session, tag_bytes(profile), address, transport_cc, inbound)
         return number
 
     def set_address(self, slot: int, address: Address) -> None:
@@ -164,10 +178,26 @@ class PureFanout:
             return Sent(1, size, 0)
         return Sent(0, 0, 1)
 
-    def acknowledge(self, slot: int, fci: bytes) -> Acked | None:
-        """See `Fanout.acknowledge`."""
+    def open_rtcp(self, slot: int, datagram: bytes, now_us: int) -> bytes | None:
+        """See `Fanout.open_rtcp`."""
         found = self._slots.get(slot)
-        return None if found is None or found.history is None else found.history.acknowledge(fci)
+        if found is None or found.inbound is None:
+            return None
+        if len(datagram) > MAX_RTCP_BYTES:
+            raise Error("too long")
+        compound = found.inbound.unprotect_rtcp(datagram)
+        messages, others = transport_feedback(compound)
+        if found.history is not None:
+            for fci in messages:
+                told = found.history.acknowledge(fci, now_us)
+                if len(self._acked) + len(told) <= MAX_ACKED:
+                    self._acked += [(slot, acked) for acked in told]
+        return compound if others else None
+
+    def acknowledged(self) -> list[tuple[int, Acked]]:
+        """See `Fanout.acknowledged`."""
+        acked, self._acked = self._acked, []
+        return acked
 
     def _protect_one(self, slot: _Slot, packet: bytes, protect: Any) -> int:
         """Encrypted size at the start of the buffer, 0 when libsrtp refused (a repeat out of its window)."""

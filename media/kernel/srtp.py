@@ -14,6 +14,9 @@ from pylibsrtp import Policy, Session
 RESEND_WINDOW_PACKETS = 2048
 """How far back a byte-identical resend may reach: the capacity of a video track's packet cache."""
 
+REPLAY_WINDOW_PACKETS = 2048
+"""A publisher answers a NACK up to a second late: about 1,200 packets at 12 Mbit/s."""
+
 BUFFER_BYTES = 64 * 2048
 RTCP_TRAILER_BYTES = 4 + 16 + 128
 
@@ -38,6 +41,14 @@ def sending_session(profile: int, key_and_salt: bytes) -> Session:
     return Session(policy)
 
 
+def receiving_session(profile: int, key_and_salt: bytes) -> Session:
+    """The state that opens what one peer sends (all SSRCs), and refuses replays."""
+    inbound: int = _lib.ssrc_any_inbound
+    policy = Policy(key=key_and_salt, ssrc_type=inbound, srtp_profile=profile)
+    policy.window_size = REPLAY_WINDOW_PACKETS
+    return Session(policy)
+
+
 def tag_bytes(profile: int) -> int:
     """How many bytes `srtp_protect` adds to an RTP packet under this profile."""
     if profile == _CM_SHA1_80:
@@ -52,11 +63,9 @@ def context_address(session: Session) -> int:
     return int(_ffi.cast("uintptr_t", Protector.context_of(session)))
 
 
-def protect_addresses() -> tuple[int, int]:
-    """Where `srtp_protect` and `srtp_protect_rtcp` of the libsrtp that pylibsrtp carries lie, for C."""
-    names = ("srtp_protect", "srtp_protect_rtcp")
-    rtp, rtcp = (int(_ffi.cast("uintptr_t", _ffi.addressof(_lib, name))) for name in names)
-    return rtp, rtcp
+def function_address(name: str) -> int:
+    """Where a function of the libsrtp that pylibsrtp carries lies, for C."""
+    return int(_ffi.cast("uintptr_t", _ffi.addressof(_lib, name)))
 
 
 class Protector:

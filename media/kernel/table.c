@@ -5,53 +5,24 @@
 #define _GNU_SOURCE
 #include <Python.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
 
-enum {
-  MAX_SLOTS = 1 << 16, /* peers at once; a slot's number carries the generation above these bits */
-  FIRST_SLOTS = 64,
-};
-
 typedef struct {
   PyObject_HEAD
   int busy;
-  PyObject *sent_type, *acked_type;
-  struct slot *slots;
-  uint32_t capacity, free_head;
+  PyObject *sent_type, *acked_type, *refused_type;
+  struct slots slots;
+  struct told told;
+  protect_function unprotect_rtcp;
   struct job *jobs;
   Py_ssize_t jobs_capacity;
   struct sender sender;
 } Table;
 
 /* --- slots --------------------------------------------------------------------------------------------------- */
-
-static struct slot *find(Table *self, long long number) {
-  uint64_t index = (uint64_t)number & (MAX_SLOTS - 1);
-  if (number < 0 || index >= self->capacity) return NULL;
-  struct slot *slot = &self->slots[index];
-  return slot->context && slot->generation == (uint64_t)number >> 16 ? slot : NULL;
-}
-
-static int grow(Table *self) {
-  uint32_t capacity = self->capacity ? self->capacity * 2 : FIRST_SLOTS;
-  if (capacity > MAX_SLOTS) {
-    PyErr_SetString(PyExc_OverflowError, "65,536 peers are connected: no slot is free");
-    return -1;
-  }
-  struct slot *slots = PyMem_Realloc(self->slots, capacity * sizeof *slots);
-  if (!slots) {
-    PyErr_NoMemory();
-    return -1;
-  }
-  memset(slots + self->capacity, 0, (capacity - self->capacity) * sizeof *slots);
-  for (uint32_t i = self->capacity; i < capacity; i++) slots[i].next_free = i + 1; /* the last: capacity = none */
-  self->slots = slots;
-  self->free_head = self->capacity;
-  self->capacity = capacity;
-  return 0;
-}
 
 static int take_address(struct slot *slot, const Py_buffer *address) {
   if (address->len < (Py_ssize_t)sizeof(sa_family_t) || address->len > (Py_ssize_t)sizeof slot->address) {
@@ -69,31 +40,31 @@ static int refuse_reentry(Table *self) {
 }
 
 static PyObject *Table_add(Table *self, PyObject *args) {
-  unsigned long long context;
+  unsigned long long context, inbound;
   int tag, extension;
   Py_buffer address;
-  if (!PyArg_ParseTuple(args, "Kiy*i", &context, &tag, &address, &extension)) return NULL;
+  if (!PyArg_ParseTuple(args, "KKiy*i", &context, &inbound, &tag, &address, &extension)) return NULL;
   PyObject *number = NULL;
-  struct history *history = extension ? PyMem_Calloc(1, sizeof *history) : NULL;
+  struct history *history = extension ? calloc(1, sizeof *history) : NULL;
   if (!context || tag < 0 || tag > MAX_TRAILER_BYTES || extension < 0 || extension > 14) {
     PyErr_SetString(PyExc_ValueError, "no SRTP context, or a tag or extension id that cannot be");
   } else if (extension && !history) {
     PyErr_NoMemory();
-  } else if (!refuse_reentry(self) && (self->free_head < self->capacity || !grow(self))) {
-    uint32_t index = self->free_head;
-    struct slot *slot = &self->slots[index];
-    if (!take_address(slot, &address)) {
-      self->free_head = slot->next_free;
-      slot->generation++;
+  } else if (!refuse_reentry(self)) {
+    struct slot *slot = slots_free(&self->slots);
+    if (!slot) {
+      PyErr_SetString(PyExc_OverflowError, "65,536 peers are connected, or memory is used up: no slot is free");
+    } else if (!take_address(slot, &address)) {
       slot->context = (void *)(uintptr_t)context;
+      slot->inbound = (void *)(uintptr_t)inbound;
       slot->tag = tag;
       slot->extension = extension;
       slot->history = history;
       history = NULL;
-      number = PyLong_FromUnsignedLongLong((uint64_t)slot->generation << 16 | index);
+      number = PyLong_FromUnsignedLongLong(slots_take(&self->slots, slot));
     }
   }
-  PyMem_Free(history);
+  free(history);
   PyBuffer_Release(&address);
   return number;
 }
@@ -102,7 +73,7 @@ static PyObject *Table_move(Table *self, PyObject *args) {
   long long number;
   Py_buffer address;
   if (!PyArg_ParseTuple(args, "Ly*", &number, &address)) return NULL;
-  struct slot *slot = find(self, number);
+  struct slot *slot = slots_find(&self->slots, number);
   int failed = refuse_reentry(self) || (slot && take_address(slot, &address));
   PyBuffer_Release(&address);
   if (failed) return NULL;
@@ -112,14 +83,8 @@ static PyObject *Table_move(Table *self, PyObject *args) {
 static PyObject *Table_remove(Table *self, PyObject *argument) {
   long long number = PyLong_AsLongLong(argument);
   if ((number == -1 && PyErr_Occurred()) || refuse_reentry(self)) return NULL;
-  struct slot *slot = find(self, number);
-  if (slot) {
-    slot->context = NULL;
-    PyMem_Free(slot->history);
-    slot->history = NULL;
-    slot->next_free = self->free_head;
-    self->free_head = (uint32_t)(slot - self->slots);
-  }
+  struct slot *slot = slots_find(&self->slots, number);
+  if (slot) slots_release(&self->slots, slot);
   Py_RETURN_NONE;
 }
 
@@ -172,7 +137,7 @@ static Py_ssize_t take_targets(Table *self, PyObject *targets) {
       PyErr_SetString(PyExc_ValueError, "targets are a list of Target");
       return -1;
     }
-    struct slot *slot = find(self, PyLong_AsLongLong(PyTuple_GET_ITEM(target, 0)));
+    struct slot *slot = slots_find(&self->slots, PyLong_AsLongLong(PyTuple_GET_ITEM(target, 0)));
     if (!slot) continue;
     struct job *job = &self->jobs[jobs++];
     job->slot = slot;
@@ -217,7 +182,7 @@ static PyObject *send_few(Table *self, PyObject *number, PyObject *list, int rtc
   struct packet packets[MAX_BURST_PACKETS];
   struct outcome out = {0, 0, 0};
   if (refuse_reentry(self)) return NULL;
-  struct slot *slot = find(self, PyLong_AsLongLong(number));
+  struct slot *slot = slots_find(&self->slots, PyLong_AsLongLong(number));
   if (PyErr_Occurred()) return NULL;
   if (!slot) return as_sent(self, &out);
   int count = take_packets(list, 8, MAX_PACKET_BYTES + MAX_TRAILER_BYTES, owned, packets);
@@ -251,38 +216,62 @@ static PyObject *Table_send_rtcp(Table *self, PyObject *const *args, Py_ssize_t 
   return sent;
 }
 
-static PyObject *Table_acknowledge(Table *self, PyObject *args) {
-  long long number;
-  Py_buffer fci;
-  struct acked acked = {0, 0, 0, 0, 0, 0};
-  if (!PyArg_ParseTuple(args, "Ly*", &number, &fci)) return NULL;
-  struct slot *slot = find(self, number);
-  int told = slot && slot->history && history_acknowledge(slot->history, fci.buf, (size_t)fci.len, &acked);
-  PyBuffer_Release(&fci);
-  if (!told) Py_RETURN_NONE;
-  return PyObject_CallFunction(self->acked_type, "llllLL", acked.received, acked.lost, acked.octets, acked.unknown,
-                               acked.delay_us, acked.arrived_us);
+static PyObject *Table_open_rtcp(Table *self, PyObject *const *args, Py_ssize_t given) {
+  uint8_t compound[MAX_RTCP_BYTES];
+  if (given != 3 || !PyBytes_Check(args[1])) return PyErr_Format(PyExc_TypeError, "open_rtcp(slot, datagram, now_us)");
+  long long number = PyLong_AsLongLong(args[0]);
+  uint64_t now_us = take_time(args[2]);
+  if (PyErr_Occurred() || refuse_reentry(self)) return NULL;
+  struct slot *slot = slots_find(&self->slots, number);
+  if (!slot || !slot->inbound) Py_RETURN_NONE;
+  if (PyBytes_GET_SIZE(args[1]) > MAX_RTCP_BYTES) return PyErr_Format(self->refused_type, "too long");
+  int size = (int)PyBytes_GET_SIZE(args[1]);
+  memcpy(compound, PyBytes_AS_STRING(args[1]), (size_t)size);
+  if (self->unprotect_rtcp(slot->inbound, compound, &size)) return PyErr_Format(self->refused_type, "SRTCP was refused");
+  if (!take_feedback(&self->told, number, slot->history, compound, (size_t)size, now_us)) Py_RETURN_NONE;
+  return PyBytes_FromStringAndSize((const char *)compound, size);
+}
+
+static PyObject *Table_acknowledged(Table *self, PyObject *unused) {
+  (void)unused;
+  PyObject *list = PyList_New(self->told.count);
+  for (int i = 0; list && i < self->told.count; i++) {
+    const struct acked *acked = &self->told.entries[i].acked;
+    PyObject *digest = PyObject_CallFunction(self->acked_type, "llllLL", acked->received, acked->lost, acked->octets,
+                                             acked->unknown, acked->queue_us, acked->arrived_us);
+    PyObject *entry = digest ? Py_BuildValue("LN", self->told.entries[i].slot, digest) : NULL;
+    if (entry) {
+      PyList_SET_ITEM(list, i, entry);
+    } else {
+      Py_CLEAR(list);
+    }
+  }
+  self->told.count = 0;
+  return list;
 }
 
 /* --- the type ------------------------------------------------------------------------------------------------ */
 
 static int Table_init(Table *self, PyObject *args, PyObject *keywords) {
-  unsigned long long protect, protect_rtcp;
-  PyObject *sent_type, *acked_type;
-  static char *names[] = {"fd", "gso", "protect", "protect_rtcp", "sent_type", "acked_type", NULL};
+  unsigned long long protect, protect_rtcp, unprotect_rtcp;
+  PyObject *sent_type, *acked_type, *refused_type;
+  static char *names[] = {"fd",        "gso",        "protect",      "protect_rtcp", "unprotect_rtcp",
+                          "sent_type", "acked_type", "refused_type", NULL};
   struct sender *sender = &self->sender;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "ipKKOO", names, &sender->fd, &sender->gso, &protect, &protect_rtcp,
-                                   &sent_type, &acked_type)) {
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "ipKKKOOO", names, &sender->fd, &sender->gso, &protect,
+                                   &protect_rtcp, &unprotect_rtcp, &sent_type, &acked_type, &refused_type)) {
     return -1;
   }
-  if (!protect || !protect_rtcp) {
+  if (!protect || !protect_rtcp || !unprotect_rtcp) {
     PyErr_SetString(PyExc_ValueError, "no libsrtp");
     return -1;
   }
   sender->protect = (protect_function)(uintptr_t)protect;
   sender->protect_rtcp = (protect_function)(uintptr_t)protect_rtcp;
+  self->unprotect_rtcp = (protect_function)(uintptr_t)unprotect_rtcp;
   Py_XSETREF(self->sent_type, Py_NewRef(sent_type));
   Py_XSETREF(self->acked_type, Py_NewRef(acked_type));
+  Py_XSETREF(self->refused_type, Py_NewRef(refused_type));
   return 0;
 }
 
@@ -290,8 +279,8 @@ static void Table_dealloc(Table *self) {
   PyTypeObject *type = Py_TYPE(self);
   Py_XDECREF(self->sent_type);
   Py_XDECREF(self->acked_type);
-  for (uint32_t i = 0; i < self->capacity; i++) PyMem_Free(self->slots[i].history);
-  PyMem_Free(self->slots);
+  Py_XDECREF(self->refused_type);
+  slots_end(&self->slots);
   PyMem_Free(self->jobs);
   type->tp_free((PyObject *)self);
   Py_DECREF(type);
@@ -303,13 +292,14 @@ static PyObject *Table_get_gso(Table *self, void *closure) {
 }
 
 static PyMethodDef table_methods[] = {
-    {"add", (PyCFunction)(void (*)(void))Table_add, METH_VARARGS, "add(context, tag, sockaddr, extension) -> slot"},
+    {"add", (PyCFunction)(void (*)(void))Table_add, METH_VARARGS, "add(context, inbound, tag, sockaddr, extension) -> slot"},
     {"move", (PyCFunction)(void (*)(void))Table_move, METH_VARARGS, "move(slot, sockaddr)"},
     {"remove", (PyCFunction)(void (*)(void))Table_remove, METH_O, "remove(slot)"},
     {"send", (PyCFunction)(void (*)(void))Table_send, METH_FASTCALL, "See media.kernel.Fanout.send."},
     {"send_to", (PyCFunction)(void (*)(void))Table_send_to, METH_FASTCALL, "See media.kernel.Fanout.send_to."},
     {"send_rtcp", (PyCFunction)(void (*)(void))Table_send_rtcp, METH_FASTCALL, "See media.kernel.Fanout.send_rtcp."},
-    {"acknowledge", (PyCFunction)(void (*)(void))Table_acknowledge, METH_VARARGS, "See media.kernel.Fanout.acknowledge."},
+    {"open_rtcp", (PyCFunction)(void (*)(void))Table_open_rtcp, METH_FASTCALL, "See media.kernel.Fanout.open_rtcp."},
+    {"acknowledged", (PyCFunction)(void (*)(void))Table_acknowledged, METH_NOARGS, "See media.kernel.Fanout.acknowledged."},
     {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef table_fields[] = {{"gso", (getter)Table_get_gso, NULL, "Whether messages are cut by the system.", NULL},

@@ -47,17 +47,6 @@ class Remb:
 
 
 @dataclass(frozen=True, slots=True)
-class TransportReport:
-    """Transport-wide feedback as it came: `read_transport(fci)` says what is in it. The fan-out, which knows
-    what was sent, reads it.
-    """
-
-    sender_ssrc: int
-    ssrc: int
-    fci: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class TransportFeedback:
     """Arrival of transport-wide sequence numbers from `base`: ticks of 250 µs since `reference` (in 64 ms
     units), or None for a packet that has not come. `count` numbers the messages.
@@ -69,19 +58,19 @@ class TransportFeedback:
     arrivals: tuple[int | None, ...]
 
 
-Feedback = Nack | PictureLoss | FullIntra | Remb | TransportReport
+Feedback = Nack | PictureLoss | FullIntra | Remb
 
 
 def parse(kind: int, fmt: int, body: bytes) -> Feedback | None:
-    """A feedback message's body (after the first four bytes); None for an unknown format."""
+    """A feedback message's body (after the first four bytes); None for an unknown format, and for
+    transport-wide feedback, which the fan-out has read: it knows what was sent.
+    """
     if len(body) < 8:
         raise ParseError("RTCP feedback is too short")
     sender, ssrc = unpack_from("!II", body)
     match kind, fmt:
         case (205, 1):
             return _parse_nack(sender, ssrc, body)
-        case (205, 15):
-            return TransportReport(sender, ssrc, body[8:])
         case (206, 1):
             return PictureLoss(sender, ssrc)
         case (206, 4):

@@ -118,6 +118,31 @@ def parse(data: bytes) -> list[RtcpPacket]:
     raise ParseError("too many RTCP packets in one compound")
 
 
+def transport_feedback(compound: bytes) -> tuple[list[bytes], bool]:
+    """The FCIs of the transport-wide feedback in a compound, and whether there is anything else in it, or
+    bytes that are no RTCP. `parse` skips such feedback.
+    """
+    found: list[bytes] = []
+    others = False
+    position = 0
+    while position < len(compound):
+        left = len(compound) - position
+        length = 0 if left < 4 else 4 + 4 * int.from_bytes(compound[position + 2 : position + 4])
+        first = compound[position]
+        if left < 4 or first >> 6 != 2 or length > left:
+            return found, True
+        padded = bool(first & 0x20)
+        padding = compound[position + length - 1] if padded else 0
+        body = compound[position + 12 : position + length - padding]
+        is_feedback = compound[position + 1] == feedback.TRANSPORT and first & 0x1F == 15
+        position += length
+        if not is_feedback or 12 + padding > length or (padded and not padding):
+            others = True
+        else:
+            found.append(body)
+    return found, others
+
+
 def _parse_one(kind: int, count: int, body: bytes) -> list[RtcpPacket]:
     match kind:
         case 200:

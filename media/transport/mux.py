@@ -42,7 +42,7 @@ _RECEIVE_BYTES = 2048
 
 
 class MuxOwner(Protocol):
-    """What the mux tells its owner; all calls come from the event loop and must not raise."""
+    """What the mux tells its owner; all calls come from the event loop, and only `on_srtcp` may raise."""
 
     def on_connected(self, peer: Peer) -> None:
         """The handshake is done; `peer.dtls.keys` are there."""
@@ -56,8 +56,8 @@ class MuxOwner(Protocol):
     def on_rtp(self, peer: Peer, packet: bytes, now: float) -> None:
         """An authenticated, decrypted RTP packet."""
 
-    def on_rtcp(self, peer: Peer, packet: bytes, now: float) -> None:
-        """An authenticated, decrypted compound RTCP packet."""
+    def on_srtcp(self, peer: Peer, datagram: bytes, now: float) -> None:
+        """An encrypted compound RTCP packet of a connected peer. Raises pylibsrtp's Error for a bad one."""
 
     def on_batch_end(self) -> None:
         """Everything that was waiting on the socket has been delivered."""
@@ -192,7 +192,7 @@ class Mux:
             return
         try:
             if 191 < data[1] < 224:
-                self._owner.on_rtcp(peer, inbound.unprotect_rtcp(data), now)
+                self._owner.on_srtcp(peer, data, now)
             else:
                 self._owner.on_rtp(peer, inbound.unprotect(data), now)
         except SrtpError:

@@ -5,11 +5,11 @@ sides. What it is (publisher or viewer) is not known here, and what is sent to i
 """
 
 from dataclasses import dataclass, field
-from typing import cast
 
-from pylibsrtp import Policy, Session
+from pylibsrtp import Session
 
 from media.kernel import Address
+from media.kernel.srtp import receiving_session
 from media.transport.dtls import DtlsEndpoint, SrtpKeys
 from media.transport.ice import IceSession
 
@@ -18,9 +18,6 @@ MAX_ADDRESSES = 8
 
 CONSENT_TIMEOUT_S = 30.0
 """Without an authenticated check for this long the peer is gone (RFC 7675 §5.1)."""
-
-_REPLAY_WINDOW_PACKETS = 2048
-"""A publisher answers a NACK up to a second late: about 1,200 packets at 12 Mbit/s."""
 
 
 @dataclass(eq=False, slots=True)
@@ -65,11 +62,5 @@ class Peer:
         return self.inbound is None and now - self.created_at > CONSENT_TIMEOUT_S
 
     def open_inbound(self, keys: SrtpKeys) -> None:
-        """Start to take SRTP and SRTCP with the peer's key."""
-        policy = Policy(
-            key=keys.receive,
-            ssrc_type=cast("int", Policy.SSRC_ANY_INBOUND),
-            srtp_profile=keys.profile.libsrtp_profile,
-        )
-        policy.window_size = _REPLAY_WINDOW_PACKETS
-        self.inbound = Session(policy)
+        """Start to take SRTP with the peer's key. Its SRTCP is opened by the fan-out."""
+        self.inbound = receiving_session(keys.profile.libsrtp_profile, keys.receive)

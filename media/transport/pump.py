@@ -7,7 +7,6 @@ from time import monotonic
 
 from media.kernel import Fanout, Sent
 from media.router import (
-    Acknowledge,
     ForwardPlain,
     Request,
     RequestKeyframe,
@@ -50,8 +49,10 @@ class Pump:
             self._timer.cancel()
 
     def flush(self) -> None:
-        """Carry out the router's requests and set its timer."""
+        """Tell the router what feedback told the fan-out, carry out its requests and set its timer."""
         try:
+            for slot, acked in self._fanout.acknowledged():
+                self._router.acknowledged(slot, acked, monotonic())
             while requests := self._router.drain():
                 self._carry_out(requests)
         finally:
@@ -68,10 +69,6 @@ class Pump:
                     self._count(self._fanout.send_to(slot, packets, now_us))
                 case SendRtcp(slot, packet):
                     self._count(self._fanout.send_rtcp(slot, packet))
-                case Acknowledge(slot, fci):
-                    acked = self._fanout.acknowledge(slot, fci)
-                    if acked is not None:
-                        self._router.acknowledged(slot, acked, now)
                 case ForwardPlain() | RequestKeyframe():
                     pass  # one worker: there are no sinks and no remote publishers yet
                 case _:

@@ -212,7 +212,7 @@ class Relay:
         answer = resource.answer
         transport_cc = answer.transport_cc if isinstance(answer, ViewerAnswer) else 0
         slot = peer.slot = self._fanout.add_slot(
-            keys.profile.libsrtp_profile, keys.send, peer.address, transport_cc
+            keys.profile.libsrtp_profile, keys.send, peer.address, transport_cc, keys.receive
         )
         if isinstance(answer, ViewerAnswer):
             config = SubscriberConfig(resource.show, answer.tracks, CNAME, transport_cc)
@@ -244,10 +244,13 @@ class Relay:
         if peer.slot is not None:
             self._router.receive_rtp(peer.slot, packet, now)
 
-    def on_rtcp(self, peer: Peer, packet: bytes, now: float) -> None:
+    def on_srtcp(self, peer: Peer, datagram: bytes, now: float) -> None:
         """Reports and feedback from anybody."""
-        if peer.slot is not None:
-            self._router.receive_rtcp(peer.slot, packet, now)
+        if peer.slot is None:
+            return
+        compound = self._fanout.open_rtcp(peer.slot, datagram, int(now * 1e6))
+        if compound is not None:
+            self._router.receive_rtcp(peer.slot, compound, now)
 
     def on_batch_end(self) -> None:
         """A batch has been read: send what it led to."""

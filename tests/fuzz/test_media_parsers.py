@@ -111,6 +111,6 @@ def test_transport_feedback_can_always_be_written_and_read(
         recorder.received(sequence, now)
         if index in reports or index == len(arrivals) - 1:
             for report in recorder.reports():
-                (read,) = rtcp.parse(feedback.write_transport(0, 0, report))
-                assert isinstance(read, feedback.TransportReport)
-                assert feedback.read_transport(read.fci) == report
+                (fci,), others = rtcp.transport_feedback(feedback.write_transport(0, 0, report))
+                assert not others
+                assert feedback.read_transport(fci) == report

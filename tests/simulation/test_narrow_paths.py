@@ -41,7 +41,7 @@ class Viewer:
             for part in (1, 2):
                 self.lab.run(begin + FRAME_S * part / 2)
                 for message in self.claims or self.path.tell(self.lab.now):
-                    self.lab.router.receive_rtcp(PEER, message, self.lab.now)
+                    self.lab.feedback(PEER, message)
             self.studio.react()
 
     def layer(self) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from support.narrow_path import NarrowPath
 
 from media.router import (
-    Acknowledge,
     ClockMapping,
     PublisherAway,
     PublisherBack,
@@ -64,8 +63,6 @@ class Lab:
                     self._all_sent(peer, packets)
                 case SendRtcp(peer, compound):
                     self.rtcp[peer] += [(self.now, packet) for packet in rtcp.parse(compound)]
-                case Acknowledge():
-                    self._acknowledge(request)
                 case ClockMapping():
                     self.clocks.append(request)
                 case PublisherUp() | PublisherAway() | PublisherBack() | PublisherDown():
@@ -73,10 +70,14 @@ class Lab:
                 case _:
                     self.other.append(request)
 
-    def _acknowledge(self, request: Acknowledge) -> None:
-        acked = self.paths[request.peer].history.acknowledge(request.fci)
-        if acked is not None:
-            self.router.acknowledged(request.peer, acked, self.now)
+    def feedback(self, peer: int, compound: bytes) -> None:
+        """A compound of a peer behind a path, through the fan-out's reading of transport-wide feedback."""
+        messages, others = rtcp.transport_feedback(compound)
+        for fci in messages:
+            for acked in self.paths[peer].history.acknowledge(fci, int(self.now * 1e6)):
+                self.router.acknowledged(peer, acked, self.now)
+        if others:
+            self.router.receive_rtcp(peer, compound, self.now)
 
     def _all_sent(self, peer: int, packets: list[bytes]) -> None:
         for packet in packets:

@@ -2,16 +2,18 @@
 
 import os
 import socket
-from collections.abc import Generator, Iterator
+import struct
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pylibsrtp import Policy
+from pylibsrtp import Error, Policy
 
 from media.kernel import HISTORY_PACKETS, MAX_BURST_PACKETS, MAX_PACKET_BYTES, Acked, Fanout, Sent, Target
 from media.kernel.pure import PureFanout
+from media.kernel.srtp import sending_session
 from media.rtp import feedback, header, rtcp
 
 native = pytest.importorskip(
@@ -37,9 +39,17 @@ class Side:
         self.viewers = [udp() for _ in keys]
         self.fanout: Fanout = make(self.socket)
         self.slots = [
-            self.fanout.add_slot(profile, key, viewer.getsockname(), extension)
+            self.fanout.add_slot(profile, key, viewer.getsockname(), extension, key)
             for (profile, key), viewer, extension in zip(keys, self.viewers, extensions, strict=True)
         ]
+        self.reporter = sending_session(*keys[0])
+
+    def told(self, compound: bytes, now_us: int) -> tuple[bytes | None, list[Acked]]:
+        """What the first viewer says: what is left for the router, and what is told of its path."""
+        left = self.fanout.open_rtcp(self.slots[0], self.reporter.protect_rtcp(compound), now_us)
+        acked = self.fanout.acknowledged()
+        assert {slot for slot, _ in acked} <= {self.slots[0]}
+        return left, [digest for _, digest in acked]
 
     def received(self) -> list[list[bytes]]:
         """All datagrams that have come, by viewer (loopback delivers before the call returns)."""
@@ -148,21 +158,20 @@ messages = st.lists(
 )
 
 
-def fci_of(message: tuple[int, int, list[int | None]] | bytes, next_number: int) -> bytes:
-    """The FCI of a message about numbers from so many after the next one on; or the bytes themselves."""
+def report_of(message: tuple[int, int, Sequence[int | None]] | bytes, next_number: int) -> bytes:
+    """A message about numbers from so many after the next one on; or one with these bytes for an FCI."""
     if isinstance(message, bytes):
-        return message
+        fci = message + bytes(-len(message) % 4)
+        return struct.pack("!BBHII", 0x8F, 205, 2 + len(fci) // 4, 1, 2) + fci
     shift, reference, ticks = message
     told = feedback.TransportFeedback((next_number + shift) & 0xFFFF, reference, 0, tuple(ticks))
-    (report,) = rtcp.parse(feedback.write_transport(1, 2, told))
-    assert isinstance(report, feedback.TransportReport)
-    return report.fci
+    return feedback.write_transport(1, 2, told)
 
 
 @settings(max_examples=150, deadline=None)
-@given(sends, messages)
+@given(sends, messages, st.sampled_from((3_000, 50_000, 11_000_000)))
 def test_both_read_the_same_out_of_feedback(
-    frames: Sends, told: list[tuple[int, int, list[int | None]] | bytes]
+    frames: Sends, told: list[tuple[int, int, list[int | None]] | bytes], every_us: int
 ) -> None:
     with both(a_viewer(), [3]) as (c, python):
         now_us = number = 0
@@ -173,35 +182,118 @@ def test_both_read_the_same_out_of_feedback(
             number += count
             now_us += pause_us
         for message in told:
-            fci = fci_of(message, number)
-            assert c.fanout.acknowledge(c.slots[0], fci) == python.fanout.acknowledge(python.slots[0], fci)
+            compound = report_of(message, number)
+            assert c.told(compound, now_us) == python.told(compound, now_us)
+            now_us += every_us
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["C", "Python"])
+heads = st.sampled_from((b"\x80\xc9\0\1" + bytes(4), b"\x80\xc9\0\0\x80\xc9\0\0", bytes(8), b"\xff" * 8))
+"""libsrtp protects nothing without a header."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(heads, st.lists(st.one_of(st.binary(max_size=40), messages), max_size=4))
+def test_both_find_the_same_feedback_in_any_compound(
+    head: bytes, parts: list[bytes | list[tuple[int, int, list[int | None]] | bytes]]
+) -> None:
+    compound = head
+    for part in parts:
+        compound += part if isinstance(part, bytes) else b"".join(report_of(each, 0) for each in part)
+    with both(a_viewer(), [3]) as (c, python):
+        for side in (c, python):
+            side.fanout.send_to(side.slots[0], frame([100], 1, 1), 1)
+        assert c.told(compound[:1_400], 50_000) == python.told(compound[:1_400], 50_000)
+
+
+WHICH = pytest.mark.parametrize("which", [0, 1], ids=["C", "Python"])
+
+
+@WHICH
 def test_feedback_says_what_came_when(which: int) -> None:
     with both(a_viewer(), [3]) as sides:
         side = sides[which]
         (slot,) = side.slots
         side.fanout.send(frame([200] * 3, 1, 1), [Target(slot, 1, 96, 0)], 1_000_000)
         side.fanout.send_to(slot, frame([100], 9, 1), 1_010_000)
-        first = fci_of((-4, 100, [0, 4, None, 80]), 4)
-        assert side.fanout.acknowledge(slot, first) == Acked(3, 1, 2 * 212 + 112, 0, 0, 6_420_000)
-        assert side.fanout.acknowledge(slot, first) == Acked(0, 0, 0, 0, 0, 0), "told once"
-        late = fci_of((-2, 100, [480]), 4)
-        assert side.fanout.acknowledge(slot, late) == Acked(1, -1, 212, 0, 120_000, 6_520_000)
-        assert side.fanout.acknowledge(slot, fci_of((0, 100, [0]), 4)) == Acked(0, 0, 0, 1, 0, 0)
-        assert side.fanout.acknowledge(slot + 1, first) is None
-        assert side.fanout.acknowledge(slot, b"") is None
+        first = report_of((-4, 100, [0, 4, None, 80]), 4)
+        assert side.told(first, 2_000_000) == (None, [Acked(3, 1, 2 * 212 + 112, 0, 0, 6_420_000)])
+        assert side.told(first, 3_000_000) == (None, [Acked(0, 0, 0, 0, 0, 0)]), "told once"
+        late = report_of((-2, 100, [480]), 4)
+        assert side.told(late, 4_000_000) == (None, [Acked(1, -1, 212, 0, 120_000, 6_520_000)])
+        strange = report_of((0, 100, [0]), 4)
+        assert side.told(strange, 5_000_000) == (None, [Acked(0, 0, 0, 1, 0, 0)])
+        assert side.told(report_of(b"", 4), 6_000_000) == (None, [])
+        assert side.fanout.open_rtcp(slot + 1, first, 7_000_000) is None
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["C", "Python"])
+@WHICH
+def test_that_all_is_well_is_told_four_times_a_second_and_news_at_once(which: int) -> None:
+    with both(a_viewer(), [3]) as sides:
+        side = sides[which]
+        (slot,) = side.slots
+        told: list[list[Acked]] = []
+        for number in range(12):
+            late = 500 if number == 8 else 0  # ticks: 125 ms
+            side.fanout.send_to(slot, frame([100], number, 1), 1_000_000 + number * 50_000)
+            message = (-1, 1_000, [number * 200 + late])
+            told.append(side.told(report_of(message, number + 1), 1_005_000 + number * 50_000)[1])
+        assert [len(each) for each in told] == [1, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0]
+        assert [(acked.received, acked.queue_us) for acked in told[5] + told[8]] == [
+            (5, 0),
+            (2, 0),
+            (1, 125_000),
+        ]
+
+
+@WHICH
+def test_a_flood_of_feedback_is_told_a_hundred_times_a_second(which: int) -> None:
+    with both(a_viewer(), [3]) as sides:
+        side = sides[which]
+        told = [
+            len(side.told(report_of((0, 1, [0]), 0), 1_000_000 + number * 100)[1]) for number in range(1_000)
+        ]
+        assert sum(told) <= 2 * 10
+        assert sum(told) > 5
+
+
+@WHICH
+def test_what_else_a_viewer_says_is_left_for_the_router(which: int) -> None:
+    with both(a_viewer(), [3]) as sides:
+        side = sides[which]
+        side.fanout.send_to(side.slots[0], frame([100], 1, 1), 1_000_000)
+        compound = rtcp.write_receiver_report(rtcp.ReceiverReport(1)) + report_of((-1, 1, [0]), 1)
+        left, acked = side.told(compound, 2_000_000)
+        assert left == compound
+        assert [digest.received for digest in acked] == [1]
+        for data in (bytes(40), bytes(1_501), side.reporter.protect_rtcp(compound)[:-1]):
+            with pytest.raises(Error):
+                side.fanout.open_rtcp(side.slots[0], data, 3_000_000)
+        assert side.fanout.acknowledged() == []
+
+
+@WHICH
+def test_a_replayed_report_is_refused(which: int) -> None:
+    with both(a_viewer(), [3]) as sides:
+        side = sides[which]
+        datagram = side.reporter.protect_rtcp(report_of((0, 1, [0]), 0))
+        assert side.fanout.open_rtcp(side.slots[0], datagram, 1_000_000) is None
+        with pytest.raises(Error):
+            side.fanout.open_rtcp(side.slots[0], datagram, 2_000_000)
+
+
+@WHICH
+def test_who_has_no_numbers_can_say_nothing_about_them(which: int) -> None:
+    with both(a_viewer(), [0]) as sides:
+        assert sides[which].told(report_of((0, 1, [0]), 0), 1_000_000) == (None, [])
+
+
+@WHICH
 def test_what_is_forgotten_is_unknown(which: int) -> None:
     with both(a_viewer(), [3]) as sides:
         side = sides[which]
         for number in range(HISTORY_PACKETS + 2):
             side.fanout.send_to(side.slots[0], frame([20], number, 1), number)
-        told = side.fanout.acknowledge(side.slots[0], fci_of((0, 1, [0, 0, 0]), 0))
-        assert told is not None
+        (told,) = side.told(report_of((0, 1, [0, 0, 0]), 0), 1_000_000)[1]
         assert (told.received, told.unknown) == (1, 2)
 
 

@@ -117,10 +117,10 @@ def test_transport_feedback_from_the_draft() -> None:
         + bytes(3)
     )
     packet = bytes.fromhex("8fcd") + (len(body) // 4).to_bytes(2) + body
-    (message,) = rtcp.parse(packet)
-    assert isinstance(message, feedback.TransportReport)
-    assert (message.sender_ssrc, message.ssrc) == (1, 2)
-    assert feedback.read_transport(message.fci) == feedback.TransportFeedback(
+    assert rtcp.parse(packet) == []
+    (fci,), others = rtcp.transport_feedback(packet)
+    assert not others
+    assert feedback.read_transport(fci) == feedback.TransportFeedback(
         5, 500, 7, (16, 16 + 255, 16 + 255 + 4, None, 19, None, None, None, None)
     )
 

@@ -2,16 +2,15 @@
 
 from media.forward.twcc import MAX_STATUSES, ArrivalRecorder
 from media.rtp import feedback, rtcp
-from media.rtp.feedback import TransportFeedback, TransportReport, read_transport
+from media.rtp.feedback import TransportFeedback, read_transport
 
 
 def arrivals(reports: list[TransportFeedback]) -> dict[int, int | None]:
     """Sequence number (16 bit) → arrival in ticks of 250 µs, through the bytes on the wire."""
     found: dict[int, int | None] = {}
     for report in reports:
-        (read,) = rtcp.parse(feedback.write_transport(1, 2, report))
-        assert isinstance(read, TransportReport)
-        assert read_transport(read.fci) == report
+        (fci,), _ = rtcp.transport_feedback(feedback.write_transport(1, 2, report))
+        assert read_transport(fci) == report
         for index, ticks in enumerate(report.arrivals):
             place = (report.base + index) & 0xFFFF
             found[place] = None if ticks is None else report.reference * 256 + ticks
