@@ -12,7 +12,14 @@ from pylibsrtp import Error, Session
 from media.kernel import Acked, Address, Sent
 from media.kernel._native import Table
 from media.kernel.pure import has_gso
-from media.kernel.srtp import context_address, function_address, receiving_session, sending_session, tag_bytes
+from media.kernel.srtp import (
+    context_address,
+    function_address,
+    receiving_session,
+    resend_window,
+    sending_session,
+    tag_bytes,
+)
 
 
 class NativeFanout(Table):
@@ -41,7 +48,7 @@ class NativeFanout(Table):
         receive_key: bytes = b"",
     ) -> int:
         """See `Fanout.add_slot`. Raises OverflowError when 65,536 peers are connected."""
-        session = sending_session(profile, key_and_salt)
+        session = sending_session(profile, key_and_salt, resend_window(transport_cc))
         inbound = receiving_session(profile, receive_key) if receive_key else None
         taking = 0 if inbound is None else context_address(inbound)
         slot = self.add(context_address(session), taking, tag_bytes(profile), sockaddr(address), transport_cc)

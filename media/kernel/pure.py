@@ -16,7 +16,14 @@ from pylibsrtp import Error, Session
 
 from media.kernel import MAX_ACKED, MAX_BURST_PACKETS, MAX_PACKET_BYTES, Acked, Address, Sent, Target
 from media.kernel.history import History
-from media.kernel.srtp import RTCP_TRAILER_BYTES, Protector, receiving_session, sending_session, tag_bytes
+from media.kernel.srtp import (
+    RTCP_TRAILER_BYTES,
+    Protector,
+    receiving_session,
+    resend_window,
+    sending_session,
+    tag_bytes,
+)
 from media.rtp.rtcp import transport_feedback
 
 _UDP_SEGMENT = 103  # linux/udp.h
@@ -96,7 +103,7 @@ class PureFanout:
         receive_key: bytes = b"",
     ) -> int:
         """See `Fanout.add_slot`."""
-        session = sending_session(profile, key_and_salt)
+        session = sending_session(profile, key_and_salt, resend_window(transport_cc))
         inbound = receiving_session(profile, receive_key) if receive_key else None
         number = self._next_slot
         self._next_slot += 1

@@ -14,6 +14,11 @@ from pylibsrtp import Policy, Session
 RESEND_WINDOW_PACKETS = 2048
 """How far back a byte-identical resend may reach: the capacity of a video track's packet cache."""
 
+RTX_WINDOW_PACKETS = 256
+"""The same for a peer whose video is resent under numbers of its own (RTX, RFC 4588): seconds of audio.
+libsrtp moves the whole window for every packet.
+"""
+
 REPLAY_WINDOW_PACKETS = 2048
 """A publisher answers a NACK up to a second late: about 1,200 packets at 12 Mbit/s."""
 
@@ -27,7 +32,7 @@ _CM_SHA1_32: int = _lib.srtp_profile_aes128_cm_sha1_32
 _CM_SHA1_80: int = _lib.srtp_profile_aes128_cm_sha1_80
 
 
-def sending_session(profile: int, key_and_salt: bytes) -> Session:
+def sending_session(profile: int, key_and_salt: bytes, window: int = RESEND_WINDOW_PACKETS) -> Session:
     """The state that protects everything sent to one peer (all SSRCs); `profile` is one of pylibsrtp's
     `Policy.SRTP_PROFILE_*`.
 
@@ -37,8 +42,13 @@ def sending_session(profile: int, key_and_salt: bytes) -> Session:
     outbound: int = _lib.ssrc_any_outbound
     policy = Policy(key=key_and_salt, ssrc_type=outbound, srtp_profile=profile)
     policy.allow_repeat_tx = True
-    policy.window_size = RESEND_WINDOW_PACKETS
+    policy.window_size = window
     return Session(policy)
+
+
+def resend_window(transport_cc: int) -> int:
+    """How far back resends of a peer may reach: transport-wide numbers are given only beside RTX (0014)."""
+    return RTX_WINDOW_PACKETS if transport_cc else RESEND_WINDOW_PACKETS
 
 
 def receiving_session(profile: int, key_and_salt: bytes) -> Session:
