@@ -3,6 +3,7 @@
 # make check              the fast subset (< 60 s)
 # make bench              measures the README's numbers
 # make bench-relay        the relay beside Janus, pion and werift in one run, and how many viewers it can carry
+# make soak-failover      20 sales a kind of failover: primary killed, silent, cut off (FAILOVER_SEEDS=n)
 # make image              a container image, with the first of docker, podman and buildah that is there
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-relay image lint debian clean
+.PHONY: demo test check bench bench-relay soak-failover image lint debian clean
 
 demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
@@ -30,6 +31,10 @@ bench-relay: .make/dev
 
 bench: .make/dev
 	$(BIN)/python -m bench
+
+soak-failover: FAILOVER_SEEDS ?= 20
+soak-failover: .make/dev
+	FAILOVER_SEEDS=$(FAILOVER_SEEDS) $(BIN)/pytest -s tests/integration/test_failover.py
 
 image:
 	./scripts/image.sh

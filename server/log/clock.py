@@ -117,10 +117,11 @@ class ServerClock:
 
     async def _sample(self) -> bool:
         sent = self._now()
-        time_call, offset_call = self._store.reads.call("TIME"), self._store.reads.call("GET", CLOCK_KEY)
-        seconds, microseconds = (int(part) for part in cast("list[bytes]", await time_call))
+        reads = self._store.reads
+        asked = await asyncio.gather(reads.call("TIME"), reads.call("GET", CLOCK_KEY))
         received = self._now()
-        offset_ms = int(cast("bytes | None", await offset_call) or 0)
+        seconds, microseconds = (int(part) for part in cast("list[bytes]", asked[0]))
+        offset_ms = int(cast("bytes | None", asked[1]) or 0)
         step_ms = self._filter.add(sent, received, seconds * 1000 + microseconds / 1000)
         known_ms, self._offset_ms = self._offset_ms, offset_ms
         if not step_ms:

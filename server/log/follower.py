@@ -4,10 +4,13 @@ carry.
 Subscribe, have it confirmed, read the snapshot, then apply what comes with a seq above it. Publication can
 lose messages, so once a second each show's head is compared with what was applied; a gap is filled from the
 log on the read connection. A head below what was applied, or other bytes at that seq, means that the store
-lost entries: the show gets a new epoch, and the sink is told to start over (`on_reset`).
+lost entries (a failover): the show gets a new epoch, and the sink is told to start over (`on_reset`). After
+every reconnection nothing is applied before that has been looked at, or what overtook the lost entries would
+be applied on top of them.
 """
 
 import asyncio
+import contextlib
 import secrets
 from typing import Protocol
 
@@ -50,12 +53,13 @@ class _Followed:
         self.seq = 0
         self.last_raw = b""
         self.started = False
+        self.checked = True  # False: what comes may follow other entries than those that were applied
         self.early: dict[int, Entry] = {}
         self.catching_up: asyncio.Task[None] | None = None
 
     def start_at(self, snapshot: ShowSnapshot) -> None:
         self.epoch, self.seq, self.last_raw = snapshot.epoch, snapshot.seq, b""
-        self.started = True
+        self.started = self.checked = True
 
     def take(self) -> list[Entry]:
         """What of the early entries is now due."""
@@ -74,6 +78,7 @@ class Follower:
         self._shows: dict[str, _Followed] = {}
         self._subscriber = Subscriber(store.place, self._on_messages, self._on_up)
         self._poller: asyncio.Task[None] | None = None
+        self._poll_now = asyncio.Event()
 
     async def start(self) -> None:
         """Begin; nothing is followed yet."""
@@ -137,13 +142,15 @@ class Follower:
         except EntryError:
             log.warning("bad_entry_on_feed")
             return False
+        if followed.started and entry.seq == followed.seq and _differs(followed.last_raw, entry.raw):
+            self._check(followed)
         if (followed.started and entry.seq <= followed.seq) or len(followed.early) >= EARLY_MAX:
             return False
         followed.early[entry.seq] = entry
         return True
 
     def _advance(self, show: str, followed: _Followed) -> None:
-        if not followed.started:
+        if not followed.started or not followed.checked:
             return
         due = followed.take()
         if due:
@@ -166,19 +173,31 @@ class Follower:
         """Read what is missing from the log, until nothing is."""
         GAPS.inc()
         try:
-            while self._shows.get(show) is followed:
-                entries = await reader.entries(self._store, show, followed.seq)
-                if not entries:
+            while self._shows.get(show) is followed and followed.checked:
+                applied = (followed.seq, followed.last_raw)
+                entries = await reader.entries(self._store, show, followed.seq - 1)
+                if not self._continues(followed, applied, entries) or not followed.checked:
                     return
-                if entries[0].seq > followed.seq + 1:  # trimmed away: only a snapshot helps
+                if entries and entries[0].seq > followed.seq + 1:  # trimmed away: only a snapshot helps
                     await self._reset(show, followed)
                     return
                 followed.early.update((entry.seq, entry) for entry in entries if entry.seq > followed.seq)
                 due = followed.take()
-                if due:
-                    self._sink.on_entries(show, due)
+                if not due:
+                    return
+                self._sink.on_entries(show, due)
         except StoreError:
             log.warning("gap_not_filled", show=show)
+        finally:
+            if not followed.checked:
+                self._poll_now.set()  # a poll leaves alone what is being filled
+
+    def _continues(self, followed: _Followed, applied: tuple[int, bytes], entries: list[Entry]) -> bool:
+        """Is the first of these entries the last that was applied, as it was?"""
+        if entries and entries[0].seq == applied[0] and _differs(applied[1], entries[0].raw):
+            self._check(followed)
+            return False
+        return True
 
     async def _reset(self, show: str, followed: _Followed) -> None:
         """Start over at a fresh snapshot and have the sink do the same."""
@@ -205,16 +224,23 @@ class Follower:
     # The poll
 
     def _on_up(self) -> None:
-        self._poll_soon()
-
-    def _poll_soon(self) -> None:
         for show, followed in self._shows.items():
-            if followed.started:
+            if followed.last_raw:
+                self._check(followed)
+            elif followed.started:  # at a snapshot that was read a moment ago
                 self._catch_up(show, followed)
+
+    def _check(self, followed: _Followed) -> None:
+        """Apply nothing more until the next poll, which is now, has found what was applied in the store."""
+        followed.checked = False
+        self._poll_now.set()
 
     async def _poll_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._poll_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._poll_now.wait()
+            self._poll_now.clear()
             shows = [(show, followed) for show, followed in self._shows.items()]
             results = await asyncio.gather(*(self._poll(*each) for each in shows), return_exceptions=True)
             for result in results:
@@ -235,14 +261,23 @@ class Follower:
             self._store.reads.call("XRANGE", base + "log", f"{seq}-0", f"{seq}-0"),
         )
         head = reader.read_head(head_reply)
-        if head is None or self._shows.get(show) is not followed:
+        if head is None or self._shows.get(show) is not followed or followed.seq < seq:
             return
         if head.epoch == followed.epoch and (head.seq < seq or _other_bytes(rows, raw)):
             await self._new_epoch(show, followed.epoch, seq)
             self._catch_up(show, followed, reset=True)
         elif head.epoch != followed.epoch:
             self._catch_up(show, followed, reset=True)
-        elif head.seq > followed.seq:
+        else:
+            self._found(show, followed, head.seq, rows)
+
+    def _found(self, show: str, followed: _Followed, head_seq: int, rows: Reply) -> None:
+        """The store has what was applied."""
+        followed.checked = True
+        if not followed.last_raw and (stored := reader.raw_rows(rows)):
+            followed.last_raw = stored[0]  # a snapshot has no bytes to compare with: these from now on
+        self._advance(show, followed)
+        if head_seq > followed.seq:
             self._catch_up(show, followed)
 
     async def _new_epoch(self, show: str, epoch: str, seen_seq: int) -> None:
@@ -253,7 +288,12 @@ class Follower:
 def _other_bytes(rows: Reply, raw: bytes) -> bool:
     """Is another entry stored where we applied `raw`? (Nothing there: trimmed, or never written.)"""
     stored = reader.raw_rows(rows)
-    return bool(raw and stored and stored[0] != raw)
+    return bool(stored) and _differs(raw, stored[0])
+
+
+def _differs(applied: bytes, raw: bytes) -> bool:
+    """Are these the bytes of another entry? What a snapshot brought is not known by its bytes."""
+    return applied not in (b"", raw)
 
 
 def _channel(show: str) -> str:

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from server.store.durable import Durable
 from server.store.scripts import RoleTable, Scripts, load_all, load_scripts
-from server.store.topology import Place, Target, parse_url
+from server.store.sentinel import Sentinels
+from server.store.topology import Place, Target, Watched, parse_url
 from server.store.wire import Wire
 
 
@@ -28,14 +29,14 @@ class Store:
         self.writes, self.reads = writes, reads
         self.scripts, self.read_scripts = scripts, read_scripts
         self._closing = contextlib.AsyncExitStack()
-        self.redis: Redis = _pool(place.target)
+        self.redis: Redis = place.pool()
 
     @classmethod
     async def open(
         cls, url: str, role_table: RoleTable, *, wait_replicas: int = 0, wait_s: float = 10.0
     ) -> "Store":
         """Connect to `redis.url`. Raises UnsupportedStoreUrl, ScriptError, or StoreError after `wait_s`."""
-        place = Place(parse_url(url))
+        place = _place(url)
         sources = load_scripts(role_table)
         on_connect = functools.partial(load_all, scripts=sources)
         async with contextlib.AsyncExitStack() as opened:
@@ -70,12 +71,6 @@ class Store:
         await self.redis.aclose()
 
 
-def _pool(target: Target) -> Redis:
-    return Redis.from_url(
-        target.redis_url,
-        username=target.username or None,
-        password=target.password or None,
-        socket_timeout=5.0,
-        socket_connect_timeout=3.0,
-        health_check_interval=15,
-    )
+def _place(url: str) -> Place:
+    where = parse_url(url)
+    return Sentinels(where) if isinstance(where, Watched) else Place(where)

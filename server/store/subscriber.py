@@ -7,6 +7,7 @@ read together.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import cast
 
@@ -35,6 +36,7 @@ class Subscriber:
     ) -> None:
         self._place, self._on_messages, self._on_up = place, on_messages, on_up
         self._target: Target | None = None
+        self._elsewhere = asyncio.Event()
         self._wanted: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._connection: Connection | None = None
@@ -81,7 +83,10 @@ class Subscriber:
                     target = self._target = await self._place.find()
                     connection = await connect(target, self._on_replies)
             except (OSError, StoreError, TimeoutError):
-                await asyncio.sleep(delay_s)
+                self._elsewhere.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay_s):
+                        await self._elsewhere.wait()
                 delay_s = min(delay_s * 2, RETRY_MOST_S)
                 continue
             delay_s = RETRY_FIRST_S
@@ -98,7 +103,10 @@ class Subscriber:
                     event.clear()
 
     def _moved(self, target: Target) -> None:
-        if target != self._target and self._connection is not None:
+        if target == self._target:
+            return
+        self._elsewhere.set()
+        if self._connection is not None:
             self._connection.abort()
 
     async def _serve(self, connection: Connection, target: Target) -> None:

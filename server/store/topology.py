@@ -1,9 +1,13 @@
 """Where the store is: `redis.url` as a place, which says where its primary is now."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
+from redis.asyncio import Redis
+
+SENTINEL_PORT = 26379
 
 
 class UnsupportedStoreUrl(ValueError):
@@ -34,8 +38,20 @@ class Target(msgspec.Struct, frozen=True):
         return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
 
 
+class Watched(msgspec.Struct, frozen=True):
+    """A primary that Sentinels watch under `name`. `node`: what all store nodes share, all but an address."""
+
+    sentinels: tuple[Target, ...]
+    name: str
+    node: Target
+
+    def at(self, host: str, port: int) -> Target:
+        """The store node at this address."""
+        return msgspec.structs.replace(self.node, host=host, port=port)
+
+
 class Place:
-    """Where a primary is found. This one is a node that never moves; see sentinel.py for one that does."""
+    """Where a primary is found. This one is a node that never moves; sentinel.py has one that does."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -54,43 +70,83 @@ class Place:
     def suspect(self) -> None:
         """It looks as if the primary were another one: look soon."""
 
+    def pool(self) -> Redis:
+        """redis-py's connections to it."""
+        target = self.target
+        return Redis.from_url(target.redis_url, **pool_options(target))
+
     async def close(self) -> None:
         """Stop looking."""
 
 
-def parse_url(url: str) -> Target:
-    """`redis://[user[:password]@]host[:port][/db]`, `rediss://…` or `unix:///path?db=n`.
+def pool_options(node: Target) -> dict[str, Any]:
+    """What redis-py's connections to a node are made with, beside its address."""
+    return {
+        "username": node.username or None,
+        "password": node.password or None,
+        "socket_timeout": 5.0,
+        "socket_connect_timeout": 3.0,
+        "health_check_interval": 15,
+    }
 
-    Raises UnsupportedStoreUrl.
+
+def parse_url(url: str) -> Target | Watched:
+    """`redis://[user[:password]@]host[:port][/db]`, `rediss://…`, `unix:///path?db=n`, or
+    `redis+sentinel://[user[:password]@]host[:port],…/name[/db]`, where user and password are the store's.
+
+    Queries of the last: `tls=1`, and `sentinel_username` and `sentinel_password` when the Sentinels want
+    some. Raises UnsupportedStoreUrl.
     """
     parts = urlsplit(url)
-    if parts.scheme in ("redis+sentinel", "redis+cluster"):
-        raise UnsupportedStoreUrl(
-            f"redis.url: {parts.scheme}:// is not in this version; use redis:// rediss:// unix://"
-        )
-    username, password = unquote(parts.username or ""), unquote(parts.password or "")
-    query = parse_qs(parts.query)
-    try:
-        if parts.scheme == "unix":
-            if parts.hostname or not parts.path.startswith("/"):
+    login, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = (unquote(part) for part in login.partition(":"))
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    tls = parts.scheme == "rediss" or query.get("tls") == "1"
+    node = Target(username=username, password=password, tls=tls)
+    match parts.scheme:
+        case "unix":
+            if hosts or not parts.path.startswith("/"):
                 raise UnsupportedStoreUrl("redis.url: unix:// needs an absolute path")
-            db = int(query.get("db", ["0"])[0])
-            return Target(path=unquote(parts.path), db=db, username=username, password=password)
-        if parts.scheme in ("redis", "rediss"):
-            if not parts.hostname:
-                raise UnsupportedStoreUrl("redis.url: the host is missing")
-            db = int(parts.path.strip("/") or 0)
-            tls = parts.scheme == "rediss"
-            return Target(
-                host=parts.hostname,
-                port=parts.port or 6379,
-                db=db,
-                tls=tls,
-                username=username,
-                password=password,
+            return msgspec.structs.replace(node, path=unquote(parts.path), db=_number(query.get("db", "0")))
+        case "redis" | "rediss":
+            host, port = _address(hosts, node.port)
+            return msgspec.structs.replace(
+                node, host=host, port=port, db=_number(parts.path.strip("/") or "0")
             )
-    except UnsupportedStoreUrl:
-        raise
+        case "redis+sentinel":
+            name, _, db = parts.path.strip("/").partition("/")
+            if not name:
+                raise UnsupportedStoreUrl("redis.url: the name of what the Sentinels watch is missing")
+            theirs = Target(
+                username=query.get("sentinel_username", ""),
+                password=query.get("sentinel_password", ""),
+                tls=tls,
+            )
+            sentinels = tuple(
+                msgspec.structs.replace(theirs, host=host, port=port)
+                for host, port in (_address(each, SENTINEL_PORT) for each in hosts.split(","))
+            )
+            return Watched(sentinels, unquote(name), msgspec.structs.replace(node, db=_number(db or "0")))
+        case "redis+cluster":
+            raise UnsupportedStoreUrl("redis.url: redis+cluster:// is not in this version")
+        case _:
+            raise UnsupportedStoreUrl("redis.url: use redis:// rediss:// unix:// or redis+sentinel://")
+
+
+def _address(text: str, default_port: int) -> tuple[str, int]:
+    """host[:port], an IPv6 host in brackets."""
+    host, bracket, rest = text.removeprefix("[").partition("]") if text.startswith("[") else (text, "", "")
+    if not bracket:
+        host, _, port = text.partition(":")
+    else:
+        port = rest.removeprefix(":")
+    if not host:
+        raise UnsupportedStoreUrl("redis.url: the host is missing")
+    return host, _number(port) if port else default_port
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
     except ValueError:
         raise UnsupportedStoreUrl("redis.url: the port or the database is not a number") from None
-    raise UnsupportedStoreUrl("redis.url: use redis:// rediss:// or unix://")

@@ -13,6 +13,7 @@ One `Wire` is one connection that heals itself. Its promises:
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -54,6 +55,7 @@ class Wire:
     ) -> None:
         self._place = place
         self._target: Target | None = None
+        self._elsewhere = asyncio.Event()
         self.connects = 0  # how often a connection came up: reconnections show in the metrics
         self._on_connect = on_connect
         self._max_pending, self._timeout_s = max_pending, timeout_s
@@ -236,7 +238,7 @@ class Wire:
                 if isinstance(error, StoreReplyError) and not _passing(error) and not up.done():
                     up.set_exception(error)
                     return
-                await asyncio.sleep(delay_s)
+                await self._rest(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MOST_S)
                 continue
             delay_s = RETRY_FIRST_S
@@ -244,6 +246,13 @@ class Wire:
                 up.set_result(None)
             await connection.gone()
             self._drop_connection("the connection was lost")
+
+    async def _rest(self, delay_s: float) -> None:
+        """Wait before the next try, or until the primary is known to be elsewhere."""
+        self._elsewhere.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._elsewhere.wait()
 
     async def _connect(self) -> Connection:
         target = self._target = await self._place.find()
@@ -264,6 +273,7 @@ class Wire:
     def _moved(self, target: Target) -> None:
         if target != self._target:
             self._drop_connection("the primary has moved")
+            self._elsewhere.set()
 
     def _drop_connection(self, why: str) -> None:
         if self._connection is not None:

@@ -167,4 +167,4 @@ async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
 
 async def test_a_store_refuses_a_url_of_the_future() -> None:
     with pytest.raises(ValueError, match="not in this version"):
-        await Store.open("redis+sentinel://h", role_table())
+        await Store.open("redis+cluster://h", role_table())

@@ -215,6 +215,44 @@ async def test_other_bytes_at_a_seq_that_was_seen_start_a_new_epoch(
     assert seen.resets[0].epoch != first.epoch
 
 
+async def test_what_overtakes_the_lost_entries_is_not_applied_on_top_of_them(
+    store: Store, seen: Seen
+) -> None:
+    """The poll would come too late: it would find the bytes of an entry that came after them."""
+    follower = Follower(store, seen, poll_s=60)
+    await follower.start()
+    await make_show(store)
+    await follower.follow("s1")
+    await write(store, 2)
+    saved = await save(store)
+    await write(store, 2)
+    await until(lambda: seen.seqs() == [2, 3, 4, 5])
+    await fail_over_to(store, saved)
+    await write(store, 4)
+    await until(lambda: len(seen.resets) == 1)
+    assert seen.resets[0].seq == 8  # 4' to 7', and the new epoch
+    assert seen.seqs() == []
+    await follower.close()
+
+
+async def test_after_a_reconnection_nothing_is_applied_unchecked(store: Store, seen: Seen) -> None:
+    follower = Follower(store, seen, poll_s=60)
+    await follower.start()
+    await make_show(store)
+    await follower.follow("s1")
+    await write(store, 2)
+    saved = await save(store)
+    await write(store, 2)
+    await until(lambda: seen.seqs() == [2, 3, 4, 5])
+    calls = [store.writes.call("CLIENT", "KILL", "TYPE", "pubsub"), store.writes.call("CLIENT", "PAUSE", 50)]
+    await asyncio.gather(*calls, fail_over_to(store, saved), write(store, 4))
+    await until(lambda: len(seen.resets) == 1)
+    await write(store, 1)
+    await until(lambda: len(seen.seqs()) == 1)
+    assert seen.seqs() == [seen.resets[0].seq + 1]
+    await follower.close()
+
+
 async def test_all_workers_end_in_one_new_epoch(store: Store, follower: Follower, seen: Seen) -> None:
     others = [Seen() for _ in range(3)]
     followers = [Follower(store, other, poll_s=POLL_S) for other in others]

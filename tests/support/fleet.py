@@ -1,4 +1,4 @@
-"""Several real Valkey nodes on loopback: a primary with replicas, and what can befall them."""
+"""Several real Valkey nodes on loopback: a primary with replicas, Sentinels, and what can befall them."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,9 @@ from server.store.outcome import StoreError
 from server.store.resp import Arg, Reply
 from server.store.topology import Target
 
+WATCHED = "main"
+PEER, PASSWORD = "peer", "clients"
+"""As whom replicas and Sentinels come: refusing it cuts a node off from them, and from no client."""
 STORE_OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
@@ -23,31 +26,39 @@ STORE_OPTIONS = {
     "maxmemory-policy": "noeviction",
     "repl-diskless-sync-delay": "0",
     "repl-timeout": "5",
-    "enable-debug-command": "yes",
+    "requirepass": PASSWORD,
+    "masteruser": PEER,
+    "masterauth": PEER,
+    "user": f"{PEER} on >{PEER} ~* &* +@all",
 }
 
 
 class Node:
     """One server process with a directory and a port of its own, kept over its deaths."""
 
-    def __init__(self, home: Path, options: dict[str, str], *args: str) -> None:
+    def __init__(self, home: Path, options: dict[str, str]) -> None:
         self.port = free_port()
         self.home = home / str(self.port)
         self.home.mkdir()
-        self.target = Target(host="127.0.0.1", port=self.port)
-        self._options, self._args = options, args
+        self.target = Target(host="127.0.0.1", port=self.port, password=options.get("requirepass", ""))
+        self.first_args: tuple[str, ...] = ()
+        self._options = options
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://:{self.target.password}@127.0.0.1:{self.port}"
 
     async def start(self, *args: str) -> None:
         """Start it, or start it again on what it has kept, and wait until it answers."""
         options = {"port": str(self.port), "dir": str(self.home), "logfile": str(self.home / "log")}
-        words = [word for name, value in (options | self._options).items() for word in (f"--{name}", value)]
+        words = [
+            word
+            for name, value in (options | self._options).items()
+            for word in (f"--{name}", *(value.split() or [""]))
+        ]
         self._process = await asyncio.create_subprocess_exec(
-            find_binary(), *self._args, *words, *args, start_new_session=True
+            find_binary(), *self.first_args, *words, *args, start_new_session=True
         )
         await eventually(lambda: self.ask("PING"))
 
@@ -66,6 +77,15 @@ class Node:
         """SIGSTOP cuts it off (its sockets stay open and silent), SIGCONT brings it back."""
         assert self._process is not None
         os.kill(self._process.pid, number)
+
+    async def cut_off(self) -> None:
+        """Replicas and Sentinels cannot reach it any more; clients can."""
+        await self.ask("ACL", "SETUSER", PEER, "off")
+        await self.ask("CLIENT", "KILL", "USER", PEER)
+
+    async def heal(self) -> None:
+        """They can again."""
+        await self.ask("ACL", "SETUSER", PEER, "on")
 
     async def kill(self) -> None:
         """SIGKILL; it may be started again."""
@@ -92,8 +112,8 @@ async def nodes() -> AsyncGenerator[Callable[..., Node]]:
     made: list[Node] = []
     with tempfile.TemporaryDirectory(prefix="vendue-fleet-") as home:
 
-        def make(options: dict[str, str] = STORE_OPTIONS, *args: str) -> Node:
-            made.append(Node(Path(home), options, *args))
+        def make(options: dict[str, str] = STORE_OPTIONS) -> Node:
+            made.append(Node(Path(home), options))
             return made[-1]
 
         try:
@@ -103,18 +123,89 @@ async def nodes() -> AsyncGenerator[Callable[..., Node]]:
                 await node.kill()
 
 
+class Watch:
+    """Three nodes, one of them the primary, and three Sentinels that watch them."""
+
+    def __init__(self, fleet: list[Node], sentinels: list[Node]) -> None:
+        self.fleet, self.sentinels = fleet, sentinels
+        hosts = ",".join(f"127.0.0.1:{each.port}" for each in sentinels)
+        self.url = f"redis+sentinel://:{PASSWORD}@{hosts}/{WATCHED}"
+
+    async def primary(self) -> Node:
+        """Whom the first Sentinel that answers takes for the primary."""
+        for sentinel in self.sentinels:
+            with contextlib.suppress(StoreError, OSError, TimeoutError):
+                reply = await sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", WATCHED)
+                assert isinstance(reply, list)
+                [port] = [int(reply[1]) if isinstance(reply[1], bytes) else 0]
+                return next(node for node in self.fleet if node.port == port)
+        raise AssertionError("no Sentinel answers")
+
+    async def failed_over(self, lost: Node) -> Node:
+        """Wait until another node is the primary, and acts as one."""
+
+        async def another() -> bool:
+            found = await self.primary()
+            return found is not lost and await found.info("role") == "master"
+
+        await eventually(another)
+        return await self.primary()
+
+
+@contextlib.asynccontextmanager
+async def watched(quorum: int = 2) -> AsyncGenerator[Watch]:
+    """A primary, two replicas and three Sentinels that take it for dead after 1.5 s of silence."""
+    async with nodes() as make:
+        fleet = await _replicate(make, 2)
+        sentinels: list[Node] = []
+        for _ in range(3):
+            node = make({})
+            conf = node.home / "sentinel.conf"
+            conf.write_text(
+                f"sentinel monitor {WATCHED} 127.0.0.1 {fleet[0].port} {quorum}\n"
+                f"sentinel down-after-milliseconds {WATCHED} 1500\n"
+                f"sentinel failover-timeout {WATCHED} 3000\n"
+                f"sentinel parallel-syncs {WATCHED} 2\n"
+                f"sentinel auth-user {WATCHED} {PEER}\n"
+                f"sentinel auth-pass {WATCHED} {PEER}\n"
+            )
+            node.first_args = (str(conf), "--sentinel")
+            await node.start()
+            # A primary that was cut off is made a replica after four of these (2 s by default) in which it
+            # was seen; asking the Sentinels to look more often only makes the tests quicker.
+            periods = ("info-period", 500, "publish-period", 500, "ping-period", 250)
+            await node.ask("SENTINEL", "DEBUG", *periods)
+            sentinels.append(node)
+
+        async def agree() -> bool:
+            for node in sentinels:
+                reply = await node.ask("SENTINEL", "MASTER", WATCHED)
+                assert isinstance(reply, list)
+                fields = dict(zip(reply[::2], reply[1::2], strict=True))
+                if (fields[b"num-slaves"], fields[b"num-other-sentinels"]) != (b"2", b"2"):
+                    return False
+            return True
+
+        await eventually(agree)
+        yield Watch(fleet, sentinels)
+
+
 @contextlib.asynccontextmanager
 async def replicated(replicas: int) -> AsyncGenerator[list[Node]]:
     """A primary (the first) and its replicas, all in step."""
     async with nodes() as make:
-        primary = make()
-        await primary.start()
-        fleet = [primary]
-        for _ in range(replicas):
-            fleet.append(make())
-            await fleet[-1].start("--replicaof", f"127.0.0.1 {primary.port}")
-        await eventually(lambda: _has(primary, replicas))
-        yield fleet
+        yield await _replicate(make, replicas)
+
+
+async def _replicate(make: Callable[..., Node], replicas: int) -> list[Node]:
+    primary = make()
+    await primary.start()
+    fleet = [primary]
+    for _ in range(replicas):
+        fleet.append(make())
+        await fleet[-1].start("--replicaof", f"127.0.0.1 {primary.port}")
+    await eventually(lambda: _has(primary, replicas))
+    return fleet
 
 
 async def _has(primary: Node, replicas: int) -> bool:

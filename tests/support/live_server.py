@@ -83,6 +83,11 @@ class LiveViewer:
     async def next(self) -> dict[str, Any]:
         """The next update. Fails on a loss or a repeat of a public entry."""
         update: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), 10))
+        self.take(update)
+        return update
+
+    def take(self, update: dict[str, Any]) -> None:
+        """Check an update against those before it."""
         self.heard.append(update)
         self.epoch = update["epoch"]
         if update["type"] == "snapshot":
@@ -91,7 +96,6 @@ class LiveViewer:
             assert update["seq"] > self.last, f"a repeat of {update['seq']} after {self.last}"
             assert update["prev"] <= self.last, f"lost what lies between {self.last} and {update['seq']}"
             self.last = update["seq"]
-        return update
 
     async def until(self, type_: str, fits: Callable[[Any], bool] = lambda data: True) -> dict[str, Any]:
         """Read until an update of this type whose data fits."""

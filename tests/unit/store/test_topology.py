@@ -1,8 +1,9 @@
 """`redis.url`: what it may be, and what a wrong one says."""
 
+import msgspec
 import pytest
 
-from server.store.topology import Target, UnsupportedStoreUrl, parse_url
+from server.store.topology import Target, UnsupportedStoreUrl, Watched, parse_url
 
 
 @pytest.mark.parametrize(
@@ -21,10 +22,26 @@ def test_urls(url: str, target: Target) -> None:
     assert parse_url(url) == target
 
 
+def test_sentinels() -> None:
+    watched = parse_url(
+        "redis+sentinel://me:pass@a:1,[::1],c/main/2?tls=1&sentinel_username=you&sentinel_password=p"
+    )
+    assert isinstance(watched, Watched)
+    theirs = Target(username="you", password="p", tls=True)
+    addresses = [("a", 1), ("::1", 26379), ("c", 26379)]
+    assert list(watched.sentinels) == [
+        msgspec.structs.replace(theirs, host=host, port=port) for host, port in addresses
+    ]
+    assert watched.name == "main"
+    assert watched.at("h", 7) == Target("h", 7, db=2, username="me", password="pass", tls=True)
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("redis+sentinel://h", "not in this version"),
+        ("redis+sentinel://h", "name of what the Sentinels watch"),
+        ("redis+sentinel://h,/main", "host is missing"),
+        ("redis+sentinel://h:x/main", "not a number"),
         ("redis+cluster://h", "not in this version"),
         ("http://h", "rediss://"),
         ("redis://", "host is missing"),
@@ -40,8 +57,10 @@ def test_wrong_urls_say_what_is_wrong(url: str, says: str) -> None:
 
 
 def test_a_target_shows_no_password() -> None:
-    target = parse_url("redis://me:secret@h:1/2")
+    target, other = parse_url("redis://me:secret@h:1/2"), parse_url("redis://[::1]:6380")
+    assert isinstance(target, Target)
+    assert isinstance(other, Target)
     assert "secret" not in repr(target)
     assert "secret" not in target.redis_url
     assert target.redis_url == "redis://h:1/2"
-    assert parse_url("redis://[::1]:6380").redis_url == "redis://[::1]:6380/0"
+    assert other.redis_url == "redis://[::1]:6380/0"

@@ -1,0 +1,163 @@
+"""A sale over HTTP that goes on while nodes of its store die: what buyers were promised, and what there is.
+
+Buyers repeat every purchase with its key until it is answered. A viewer watches and chats all the while.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from support.live_server import LiveViewer
+from support.web import SHOW, Web, expect
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from server.log import reader
+from server.log.entries import Entry
+from server.store.store import Store
+
+STOCK = 10_000
+RETRY_S = 0.05
+
+
+@dataclass
+class Promises:
+    """What the buyers were told."""
+
+    orders: dict[str, str] = field(default_factory=dict[str, str])
+    acknowledged_at: list[float] = field(default_factory=list[float])
+    answers: Counter[str] = field(default_factory=Counter[str])
+    contradictions: list[str] = field(default_factory=list[str])
+
+    def first_after(self, since: float) -> float | None:
+        """When the first purchase after `since` was acknowledged (monotonic seconds)."""
+        return next((at for at in self.acknowledged_at if at > since), None)
+
+    def note(self, key: str, order: str) -> None:
+        """An answer 200 or 201."""
+        if self.orders.setdefault(key, order) != order:
+            self.contradictions.append(f"{key}: two orders")
+        self.acknowledged_at.append(time.monotonic())
+
+
+@contextlib.asynccontextmanager
+async def buying(web: Web, buyers: int) -> AsyncGenerator[Promises]:
+    """So many buyers, each with one purchase under way at a time, until the block ends."""
+    promises, stop = Promises(), asyncio.Event()
+
+    async def buy(buyer: int) -> None:
+        token, number = web.bearer(f"buyer{buyer}"), 0
+        body = {"sku": "mug", "quantity": 1, "price_minor": 1000}
+        while not stop.is_set():
+            number += 1
+            key = f"{buyer}-{number}"
+            while (order := await _attempt(web, promises, body, token, key)) is None and not stop.is_set():
+                await asyncio.sleep(RETRY_S)
+            if order is not None:
+                promises.note(key, order)
+                await asyncio.sleep(RETRY_S / 5)
+
+    tasks = [asyncio.create_task(buy(buyer)) for buyer in range(buyers)]
+    try:
+        yield promises
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def _attempt(web: Web, promises: Promises, body: Any, token: str, key: str) -> str | None:
+    try:
+        answer = await web.call("POST", "orders", body, token=token, key=key)
+    except httpx.HTTPError as error:
+        promises.answers[type(error).__name__] += 1
+        return None
+    promises.answers[f"{answer.status_code} {answer.json().get('code', '')}"] += 1
+    if answer.status_code >= 500:
+        return None
+    assert answer.status_code in (200, 201), answer.text
+    return str(answer.json()["id"])
+
+
+@dataclass
+class Watching:
+    """What a viewer saw; LiveViewer fails when a public entry is missing or comes twice."""
+
+    viewer: LiveViewer
+    said: dict[str, float] = field(default_factory=dict[str, float])
+    heard: dict[str, float] = field(default_factory=dict[str, float])
+    broken: str = ""
+
+    async def hears_itself(self, within_s: float) -> bool:
+        """Say something new; is it heard in time?"""
+        text = f"line {len(self.said)}"
+        self.said[text] = time.monotonic()
+        await self.viewer.say(type="chat", cid=text, text=text)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while text not in self.heard:
+                    await asyncio.sleep(0.02)
+        return text in self.heard
+
+    async def read(self) -> None:
+        """Read until the socket closes."""
+        try:
+            while True:
+                update: dict[str, Any] = json.loads(await self.viewer.socket.recv())
+                self._take(update)
+        except ConnectionClosed:
+            pass
+        except AssertionError as error:
+            self.broken = str(error)
+
+    def _take(self, update: dict[str, Any]) -> None:
+        if update["type"] == "tick":
+            for line in update["data"]["chat"]:
+                self.heard[line["text"]] = time.monotonic()
+        self.viewer.take(update)
+
+
+@contextlib.asynccontextmanager
+async def watching(web: Web) -> AsyncGenerator[Watching]:
+    """A viewer on a WebSocket of the worker."""
+    token = web.bearer("viewer")
+    ticket = (await expect(201, web.call("POST", "ticket", token=token)))["ticket"]
+    url = web.url.replace("http", "ws").rstrip("/") + f"/ws/{SHOW}"
+    protocols = [Subprotocol("vendue.v1"), Subprotocol(f"ticket.{ticket}")]
+    async with connect(url, subprotocols=protocols, compression=None, ping_interval=None) as socket:
+        seen = Watching(LiveViewer(socket))
+        reading = asyncio.create_task(seen.read())
+        try:
+            yield seen
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+async def whole_log(store: Store, show: str = SHOW) -> list[Entry]:
+    """Every entry of the show."""
+    entries: list[Entry] = []
+    while page := await reader.entries(store, show, entries[-1].seq if entries else 0):
+        entries += page
+    return entries
+
+
+async def judge(store: Store, promises: Promises) -> int:
+    """No acknowledged order lost, none doubled, and the stock adds up. Gives how many orders there are."""
+    entries = await whole_log(store)
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    held = Counter(str(entry.body["order"]["id"]) for entry in entries if entry.kind == "order.held")
+    assert not promises.contradictions
+    lost = [key for key, order in promises.orders.items() if order not in held]
+    assert not lost, f"{len(lost)} of {len(promises.orders)} acknowledged orders are lost: {lost[:5]}"
+    assert not [order for order, times in held.items() if times > 1]
+    assert len(set(promises.orders.values())) == len(promises.orders)
+    reply = await store.reads.call("HMGET", f"ls:{{{SHOW}}}:p:mug", "left", "held", "sold")
+    assert reply == [b"%d" % (STOCK - len(held)), b"%d" % len(held), b"0"]
+    return len(held)
