@@ -18,7 +18,7 @@ demo: .make/run
 
 test: debian .make/dev lint
 	@./scripts/page-tests.sh
-	$(BIN)/pytest
+	@./scripts/tests.sh
 
 check: .make/dev lint
 	@./scripts/page-tests.sh

@@ -112,6 +112,7 @@ class Signalling:
             *[Route(f"/{kind}/{{show}}/{{name}}", self._delete, methods=["DELETE"]) for kind in _KINDS],
             Route("/by-tag/{pid}", self._delete_tag, methods=["DELETE"]),
             Route("/shows/{show}", self._delete_show, methods=["DELETE"]),
+            Route("/shows/{show}/members/{pid}", self._delete_member, methods=["DELETE"]),
             Route("/shows/{show}/video", self._video, methods=["PUT"]),
             Route("/shows/{show}/health", self._show_health, methods=["GET"]),
             Route("/clock", self._clock, methods=["PUT"]),
@@ -126,7 +127,10 @@ class Signalling:
 
     async def _publish(self, request: Request) -> Response:
         sdp = await _text(request, _SDP)
-        made = self._relay.publish(request.path_params["show"], _pid(request), sdp)
+        by_membership = "vendue-membership" in request.headers
+        made = self._relay.publish(
+            request.path_params["show"], _pid(request), sdp, by_membership=by_membership
+        )
         return self._created("whip", made)
 
     async def _subscribe(self, request: Request) -> Response:
@@ -188,6 +192,10 @@ class Signalling:
 
     async def _delete_tag(self, request: Request) -> Response:
         ended = self._relay.end_tag(request.path_params["pid"], request.query_params.get("show"))
+        return _reply({"ended": ended})
+
+    async def _delete_member(self, request: Request) -> Response:
+        ended = self._relay.end_membership(request.path_params["pid"], request.path_params["show"])
         return _reply({"ended": ended})
 
     async def _delete_show(self, request: Request) -> Response:

@@ -130,6 +130,10 @@ class MediaLink:
         """End all video of ``pid`` on ``show``, sent and received."""
         await self._all("DELETE", f"/by-tag/{quote(pid, safe='')}?show={quote(show, safe='')}")
 
+    async def end_membership(self, show: str, pid: str) -> None:
+        """End what ``pid`` publishes on ``show`` as its member alone."""
+        await self._all("DELETE", f"/shows/{quote(show, safe='')}/members/{quote(pid, safe='')}")
+
     async def end_show(self, show: str) -> None:
         """End all video of ``show``."""
         await self._all("DELETE", f"/shows/{quote(show, safe='')}")

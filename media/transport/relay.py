@@ -99,7 +99,9 @@ class Relay:
 
     # --- signalling ---------------------------------------------------------------------------------------
 
-    def publish(self, show: str, pid: str, sdp: str) -> Created | AlreadyPublishing | Full | NoCommonCodec:
+    def publish(
+        self, show: str, pid: str, sdp: str, *, by_membership: bool = False
+    ) -> Created | AlreadyPublishing | Full | NoCommonCodec:
         """Take a WHIP offer (RFC 9725 §4.2). SdpError when it is garbage.
 
         The same pid's earlier publication goes on until the new one has its keys, so a reload shows no gap.
@@ -113,6 +115,7 @@ class Relay:
             show, pid, offer, lambda local: answer_publisher(offer, local), f"pub_{secrets.token_urlsafe(12)}"
         )
         if isinstance(made, Created):
+            made.resource.by_membership = by_membership
             self._end_named(self._stages.begin(show, pid, made.resource.name))
         return made
 
@@ -149,6 +152,13 @@ class Relay:
     def end_tag(self, pid: str, show: str | None) -> int:
         """End everything of a pid, in one show or in all; returns how many there were."""
         found = self._resources.matching(show, pid)
+        for resource in found:
+            self._end(resource, on_purpose=True)
+        return len(found)
+
+    def end_membership(self, pid: str, show: str) -> int:
+        """End what a pid publishes as a member of the show alone; returns how many there were."""
+        found = [one for one in self._resources.matching(show, pid) if one.by_membership]
         for resource in found:
             self._end(resource, on_purpose=True)
         return len(found)

@@ -23,6 +23,8 @@ class Resource:
     answer: PublisherAnswer | ViewerAnswer
     publication: str = ""
     """Empty for a viewer."""
+    by_membership: bool = False
+    """The publisher may publish as a member of the show alone, so its publication ends with that role."""
     etag: str = field(default_factory=new_etag)
 
 

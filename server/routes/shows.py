@@ -1,6 +1,7 @@
 """Shows: the directory, a show's snapshot, its life, its members, the health of its video."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -8,7 +9,7 @@ from msgspec import Meta
 
 from server.errors import Problem
 from server.ids import is_subject
-from server.live.roles import Action
+from server.live.roles import Action, permits
 from server.live.shows import Change, Created, NewShow, ShowSummary
 from server.log.state import ShowSnapshot
 from server.media_client import MediaUnavailable
@@ -159,6 +160,7 @@ async def set_member(call: Call[Members]) -> Answer:
     done = await call.services.shows.set_member(call.show, call.principal, _subject(call), call.body.roles)
     if isinstance(done, Refused):
         raise problem_of(done)
+    await _end_what_roles_allowed(call, call.body.roles)
     return Answer(200, Sequence(done.seq))
 
 
@@ -174,7 +176,14 @@ async def remove_member(call: Call[Nothing]) -> Answer:
     done = await call.services.shows.remove_member(call.show, call.principal, _subject(call))
     if isinstance(done, Refused):
         raise problem_of(done)
+    await _end_what_roles_allowed(call, ())
     return Answer(204)
+
+
+async def _end_what_roles_allowed(call: Call[Any], roles: Iterable[str]) -> None:
+    """A member who may publish no more stops publishing."""
+    if not permits(Action.PUBLISH, roles):
+        await call.services.media.end_membership(call.show, await call.services.pids.resolve(_subject(call)))
 
 
 @endpoints.get(

@@ -135,7 +135,7 @@ class VideoEndpoint(_Video):
         if principal is ANONYMOUS and (self._is_whip or not services.settings.auth.allow_guests):
             raise Problem("token_required")
         check_scope(principal, show)
-        await self._authorise(principal, show)
+        by_membership = await self._authorise(principal, show)
         _check_type(request, SDP_TYPE)
         offer = await read_body(request.receive, request.headers.get("content-length"), SDP_LIMIT)
         pid = principal.pid or new_pid()
@@ -145,17 +145,23 @@ class VideoEndpoint(_Video):
             "Vendue-Pid": pid,
             "Vendue-Publication-Ms": str(services.now_ms()),
         }
+        if by_membership:
+            headers["Vendue-Membership"] = "1"
         response = await self._forward(worker, request, f"/{self._protocol}/{show}", headers, offer)
         if principal.jti:
             services.media.remember_receiver(principal.jti, show, pid)
         return response
 
-    async def _authorise(self, principal: Principal, show: str) -> None:
+    async def _authorise(self, principal: Principal, show: str) -> bool:
+        """Return whether only its membership lets ``principal`` publish; raises Problem when nothing does."""
         standing = await self._services.standing(show, principal)
         if standing.banned:
             raise Problem("banned")
-        if self._is_whip and not permitted(principal, show, standing, Action.PUBLISH):
+        if not self._is_whip:
+            return False
+        if not permitted(principal, show, standing, Action.PUBLISH):
             raise Problem("forbidden")
+        return not permitted(principal, show, msgspec.structs.replace(standing, members=""), Action.PUBLISH)
 
     async def _worker(self, principal: Principal, show: str) -> int:
         """Return the worker to use: the show's home, which a publisher claims when there is none."""

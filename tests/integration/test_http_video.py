@@ -185,6 +185,31 @@ async def test_a_revoked_token_ends_the_video_that_it_was_given_for(studio: Stud
     await publisher.until(lambda: publisher.pc.connectionState == "closed", 1.5)
 
 
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_who_may_publish_as_a_member_alone_stops_with_the_role(studio: Studio) -> None:
+    web = studio.web
+    for subject in ("ann", "second"):
+        await expect(200, web.call("PUT", f"members/{subject}", {"roles": ["producer"]}, token=web.creator))
+    owner = await studio.publish()
+    await owner.connected()
+    await expect(204, web.call("DELETE", "members/creator", {}, token=web.creator))
+    with pytest.raises(TimeoutError):
+        await owner.until(lambda: owner.pc.connectionState == "closed", 0.5)
+    assert (await web.client.delete(owner.location, headers=bearer(web.creator))).status_code == 200
+
+    member = await studio.publish(web.bearer("ann"))
+    await member.connected()
+    await expect(200, web.call("PUT", "members/ann", {"roles": ["moderator", "producer"]}, token=web.creator))
+    await expect(204, web.call("DELETE", "members/second", {}, token=web.creator))
+    assert member.pc.connectionState == "connected"
+    await expect(200, web.call("PUT", "members/ann", {"roles": ["moderator"]}, token=web.creator))
+    await member.until(lambda: member.pc.connectionState == "closed", 1.0)
+    await refused(403, "forbidden", studio.offer(f"/whip/{SHOW}", web.bearer("ann")))
+
+
 def _jti(token: str) -> str:
 
     return jwt.decode(token, options={"verify_signature": False})["jti"]

@@ -56,6 +56,7 @@ async function inbound(name) {
 }
 </script>"""
 
+FREEZE_FRAMES = 6  # 200 ms
 URL = "http://localhost/"  # getUserMedia wants a secure origin
 
 
@@ -81,6 +82,10 @@ class Show:
             return (await self.stats(name))["width"] == wanted
 
         await self.until(reached, timeout_s)
+
+    async def frames(self) -> dict[str, int]:
+        """Decoded so far, by viewer."""
+        return {name: (await self.stats(name))["frames"] for name in ("a", "b")}
 
     async def equal(self) -> bool:
         spoilt, direct = [(await self.stats(name))["width"] for name in ("a", "b")]
@@ -125,7 +130,6 @@ async def test_who_loses_packets_gets_a_smaller_layer_and_the_large_one_back(mim
             await live.viewer.evaluate("name => watch(name)", name)
         for name in ("a", "b"):
             await live.width(name, 1280, 40)
-        before = await live.stats("b")
         health = (await live.worker.http.get("/shows/demo/health")).json()
         assert {layer["rid"] for layer in health["publisher"]["layers"]} == {"q", "h", "f"}
         assert sum(health["viewers"]["layers"].values()) == 2
@@ -135,10 +139,10 @@ async def test_who_loses_packets_gets_a_smaller_layer_and_the_large_one_back(mim
         assert (await live.stats("b"))["width"] == 1280, "nobody else notices"
 
         live.path.lose_every = 0
-        recovered = await live.stats("a")
+        # Both are in one browser, whose own stalls meet them alike: what one lacks beside the other is ours.
+        before = await live.frames()
         # What the other viewer has: on a busy machine the browser itself may stop encoding the largest layer.
-        await live.until(live.equal, 60)
-        after = await live.stats("a")
-        assert after["frames"] > recovered["frames"]
-        assert after["freezes"] == recovered["freezes"], "going up is no freeze"
-        assert (await live.stats("b"))["freezes"] == before["freezes"]
+        await live.until(live.equal, 90)
+        after = await live.frames()
+        assert after["a"] > before["a"]
+        assert after["a"] - before["a"] >= after["b"] - before["b"] - FREEZE_FRAMES, "going up is no freeze"
