@@ -18,7 +18,7 @@ STORE_RETRY_AFTER_S: Final = 1
 CANNOT_WRITE: Final = {
     "MISCONF": "its disk is full or broken",
     "OOM": "its memory is full",
-    "NOREPLICAS": "too few replicas keep up",
+    "NOREPLICAS": "it takes no writes: its disk is full, or too few replicas keep up",
 }
 """How a server says that it takes no writes now: nothing was written."""
 

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server.store.connection import ask
+from server.store.disk_guard import DiskGuard
 from server.store.outcome import StoreError, StoreReplyError
 from server.store.topology import Target
 from server.telemetry import counter, end_tasks, get_logger, start_task
@@ -71,6 +72,7 @@ class EmbeddedStore:
         self._socket_dir: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._guarding: asyncio.Task[None] | None = None
         self._stopping = False
         self.restarts = 0
 
@@ -95,13 +97,16 @@ class EmbeddedStore:
             raise
         url = f"unix://{socket}"
         (self._data_dir / URL_FILE).write_text(url)
-        self._keeper = start_task(self._keep(socket), "keep store")
+        guard = DiskGuard(self._data_dir, Target(path=str(socket)))
+        await guard.look()
+        self._guarding = start_task(guard.run(), "disk guard")
+        self._keeper = start_task(self._keep(socket, guard), "keep store")
         return url
 
     async def stop(self) -> None:
         """Stop it in order, and give the data directory free."""
         self._stopping = True
-        await end_tasks(self._keeper)
+        await end_tasks(self._keeper, self._guarding)
         process = self._process
         if process is not None and process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -181,13 +186,17 @@ class EmbeddedStore:
             lines = (self._data_dir / "store.log").read_text(errors="replace").splitlines()[-_TAIL_LINES:]
         said = "\n".join(lines)
         if "AOF" in said and re.search(r"Bad file format|corrupt|Unexpected end of file|truncated", said):
-            advice = "its append-only file is damaged; look at it with valkey-check-aof before anything else"
-            return f"the store on {self._data_dir} does not start: {advice}\n{said}"
+            named = re.findall(r"appendonly\.aof(?:\.\w+)*", said)
+            path = self._data_dir / "appendonlydir" / (named[-1] if named else "")
+            advice = (
+                "is damaged: copy the directory and look at it with valkey-check-aof before anything else"
+            )
+            return f"the store does not start: its append-only file {path} {advice}\n{said}"
         return f"the store on {self._data_dir} ended with {code} at its start\n{said}"
 
     # Keeping
 
-    async def _keep(self, socket: Path) -> None:
+    async def _keep(self, socket: Path, guard: DiskGuard) -> None:
         deaths, delay_s = 0, RETRY_FIRST_S
         while True:
             started = time.monotonic()
@@ -198,6 +207,9 @@ class EmbeddedStore:
             steady = time.monotonic() - started >= STEADY_S
             deaths, delay_s = (1, RETRY_FIRST_S) if steady else (deaths + 1, min(delay_s * 2, RETRY_MOST_S))
             log.error("store_died", exit_code=code, deaths=deaths)
+            if not guard.has_room():  # what filled it was quicker than the guard: no reason to give up
+                deaths = 0
+                await guard.room()
             if deaths >= DEATHS_MAX:
                 log.error("store_given_up", why=self._why_it_died(code))
                 self._gave_up()

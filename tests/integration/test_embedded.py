@@ -4,6 +4,7 @@ wrong.
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,15 +111,21 @@ async def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
     assert not socket.parent.exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "junk"])
+@pytest.mark.parametrize("damage", ["cut", "junk", "one bit"])
 async def test_a_damaged_append_only_file_is_named(tmp_path: Path, damage: str) -> None:
     async with embedded(tmp_path) as (_, url), opened(url) as store:
         for number in range(100):
             await store.writes.call("SET", f"k{number}", "x" * 50)
     [log] = (tmp_path / "appendonlydir").glob("*.incr.aof")
     content = log.read_bytes()
-    log.write_bytes(content[:-20] if damage == "cut" else content[:500] + b"\0" * 50 + content[550:])
-    with pytest.raises(EmbeddedStoreError, match="append-only file is damaged"):
+    at = content.index(b"$3", 500)  # the length of what follows
+    damaged = {
+        "cut": content[:-20],
+        "junk": content[:500] + b"\0" * 50 + content[550:],
+        "one bit": content[: at + 1] + bytes([content[at + 1] ^ 1]) + content[at + 2 :],
+    }
+    log.write_bytes(damaged[damage])
+    with pytest.raises(EmbeddedStoreError, match=f"{re.escape(str(log))} is damaged"):
         await EmbeddedStore(tmp_path).start()
 
 
