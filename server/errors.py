@@ -61,6 +61,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "unknown_order": ProblemKind(404, "No such order"),
     "show_closed": ProblemKind(409, "The show is not live"),
     "sales_paused": ProblemKind(409, "Sales are paused"),
+    "mixed_sellers": ProblemKind(409, "An order has one seller"),
     "price_changed": ProblemKind(409, "The price is higher now"),
     "limit_reached": ProblemKind(409, "The limit per viewer is reached"),
     "sold_out": ProblemKind(409, "Sold out"),

@@ -6,14 +6,15 @@ reconciler.py). All methods raise StoreError when the store does not do its part
 asking again with the same key is always safe.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2s
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
 
+from server.commerce.bag import Wanted, merged
 from server.commerce.buyer_index import BuyerIndex
-from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
 from server.commerce.orders import (
     AlreadyPaid,
     Attempt,
@@ -78,28 +79,25 @@ class Ledger:
         return order_id(show, pid, idempotency_key, self._secret)
 
     async def hold(
-        self,
-        show: str,
-        principal: Principal,
-        sku: str,
-        quantity: int,
-        price_minor: int,
-        *,
-        idempotency_key: str,
+        self, show: str, principal: Principal, lines: Sequence[Wanted], *, idempotency_key: str
     ) -> Placed | Refused:
-        """Reserve `quantity` of `sku` at the price in force, at most `price_minor`, the one seen.
+        """Reserve every line at the price in force, at most the one seen, or none of them.
 
         Refusals in the contract's order: idempotency_key_required, unknown_sku, banned, (guests_closed,
-        forbidden,) show_closed, sales_paused, price_changed, limit_reached, sold_out. Once a key has its
-        order it always yields that order; idempotency_conflict when the body differs.
+        forbidden,) show_closed, sales_paused, mixed_sellers, price_changed, limit_reached, sold_out; of
+        several lines they name the `sku`. Once a key has its order it always yields that order;
+        idempotency_conflict when the body differs.
         """
-        if refused := _bad_key(idempotency_key) or _out_of_bounds(quantity, price_minor):
+        if refused := _bad_key(idempotency_key):
             return refused
-        if not is_sku(sku):
-            return Refused("unknown_sku")
+        wanted = merged(lines)
+        if isinstance(wanted, Refused):
+            return wanted
+        if wrong := next((line.sku for line in wanted if not is_sku(line.sku)), None):
+            return Refused("unknown_sku", {"sku": wrong} if len(wanted) > 1 else {})
         order = self.order_id(show, principal.pid, idempotency_key)
-        wanted = (order, sku, quantity, price_minor, self._hold_ms)
-        reply = await self._run("hold", show, principal, *wanted, idempotency_key=idempotency_key)
+        asked = (order, self._hold_ms, *chain.from_iterable(wanted))
+        reply = await self._run("hold", show, principal, *asked, idempotency_key=idempotency_key)
         if isinstance(reply, Refused):
             return reply
         if is_new := reply[1] == 1:
@@ -162,18 +160,20 @@ class Ledger:
         idempotency_key: str,
         amount_minor: int | None = None,
         quantity: int | None = None,
+        sku: str = "",
     ) -> RefundDue | Refused:
         """Take a paid order back; its units return to the shelf or are written off.
 
-        Or a part of it: `quantity` units at their price, or `amount_minor` alone, for which no units come
-        back (so without `restock`) unless it is all that is left. The reason is encrypted with the buyer's
-        key. Refusals: idempotency_key_required, bad_request, forbidden, unknown_order, illegal_transition,
+        Or a part of it: `quantity` units at their price (all that are left of the line of `sku`, which says
+        of which line they are), or `amount_minor` alone, for which no units come back (so without
+        `restock`) unless it is all that is left. The reason is encrypted with the buyer's key. Refusals:
+        idempotency_key_required, bad_request, forbidden, unknown_order, unknown_sku, illegal_transition,
         refund_too_large.
         """
         if refused := _bad_key(idempotency_key):
             return refused
-        if amount_minor is not None and quantity is not None:
-            return Refused("bad_request", {"field": "quantity"})
+        if amount_minor is not None and (quantity is not None or sku):
+            return Refused("bad_request", {"field": "amount_minor"})
         if len(reason) > REASON_MAX_CHARS:
             return Refused("bad_request", {"field": "reason"})
         buyer = await self._store.read_scripts.run("order_pid", show, "", "", order)
@@ -181,7 +181,7 @@ class Ledger:
             return buyer
         pid = cast("bytes", buyer[1]).decode()
         reason = await self._texts.encrypt(show, pid, "reason", reason, once=idempotency_key)
-        part = ("" if amount_minor is None else amount_minor, "" if quantity is None else quantity)
+        part = ("" if amount_minor is None else amount_minor, "" if quantity is None else quantity, sku)
         asked = (order, "1" if restock else "0", reason, principal.subject, *part)
         reply = await self._run("refund", show, principal, *asked, idempotency_key=idempotency_key)
         if isinstance(reply, Refused):
@@ -294,14 +294,6 @@ def _bad_key(idempotency_key: str) -> Refused | None:
     return (
         None if is_idempotency_key(idempotency_key) else Refused("bad_request", {"field": "Idempotency-Key"})
     )
-
-
-def _out_of_bounds(quantity: int, price_minor: int) -> Refused | None:
-    if not 1 <= quantity <= QUANTITY_MAX:
-        return Refused("bad_request", {"field": "quantity"})
-    if not 0 <= price_minor <= PRICE_MAX_MINOR:
-        return Refused("bad_request", {"field": "price_minor"})
-    return None
 
 
 def _attempts(rows: list[Any]) -> tuple[tuple[str, int, bool], ...]:

@@ -7,8 +7,10 @@ comes: both must look the same from outside. Pure: every method takes the server
 are the new state of the order (or "ok") or `Refused` with the contract's code and detail.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from server.commerce.bag import Wanted
 from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
 from server.store.outcome import Refused
 
@@ -37,36 +39,61 @@ class Product:
     flash: Flash | None = None
 
 
-@dataclass
-class Order:
-    """An order with one line.
+@dataclass(frozen=True)
+class Line:
+    """One product of an order, at the price that was in force."""
 
-    `attempts` is the token of each attempt to pay. `refunds` is (minor units, units that came back) of each
-    refund, the first `returned` of which are done.
-    """
-
-    pid: str
     sku: str
     quantity: int
     seen_price_minor: int
     price: PriceInForce
+
+
+@dataclass
+class Order:
+    """An order; each of its lines has another sku.
+
+    `attempts` is the token of each attempt to pay. `refunds` is (minor units, units of each line that came
+    back) of each refund, the first `returned` of which are done.
+    """
+
+    pid: str
+    lines: tuple[Line, ...]
     expires_sale_ms: int
     state: str = "held"
     extended: bool = False
     attempts: list[str] = field(default_factory=list[str])
     paid_by: int = 0
-    refunds: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    refunds: list[tuple[int, list[int]]] = field(default_factory=list[tuple[int, list[int]]])
     returned: int = 0
 
     @property
     def left_minor(self) -> int:
         """Of the money, what has not been given back."""
-        return self.quantity * self.price.price_minor - sum(amount for amount, _ in self.refunds)
+        total = self.price_of([line.quantity for line in self.lines])
+        return total - sum(amount for amount, _ in self.refunds)
 
     @property
-    def units(self) -> int:
-        """Of the units, those that have not come back."""
-        return self.quantity - sum(units for _, units in self.refunds)
+    def units(self) -> list[int]:
+        """Of each line's units, those that have not come back."""
+        return [
+            line.quantity - sum(units[at] for _, units in self.refunds) for at, line in enumerate(self.lines)
+        ]
+
+    def price_of(self, units: list[int]) -> int:
+        return sum(n * line.price.price_minor for n, line in zip(units, self.lines, strict=True))
+
+    def units_of(self, sku: str) -> int:
+        return sum(n for n, line in zip(self.units, self.lines, strict=True) if line.sku == sku)
+
+    def units_at(self, flash_id: str) -> int:
+        return sum(
+            n for n, line in zip(self.units, self.lines, strict=True) if line.price.flash_id == flash_id
+        )
+
+    @property
+    def flashes(self) -> set[str]:
+        return {line.price.flash_id for line in self.lines if line.price.flash_id}
 
 
 @dataclass
@@ -115,21 +142,21 @@ class Sale:
     # sums
 
     def held(self, sku: str) -> int:
-        return sum(o.quantity for o in self.orders.values() if o.sku == sku and o.state in HOLDING)
+        return sum(o.units_of(sku) for o in self.orders.values() if o.state in HOLDING)
 
     def sold(self, sku: str) -> int:
-        return sum(o.units for o in self.orders.values() if o.sku == sku and o.state == "paid")
+        return sum(o.units_of(sku) for o in self.orders.values() if o.state == "paid")
 
     def left(self, sku: str) -> int:
         return self.products[sku].stock - self.held(sku) - self.sold(sku)
 
     def bought(self, sku: str, pid: str) -> int:
-        mine = (o for o in self.orders.values() if o.sku == sku and o.pid == pid and o.state in COUNTED)
-        return sum(o.units for o in mine)
+        mine = (o for o in self.orders.values() if o.pid == pid and o.state in COUNTED)
+        return sum(o.units_of(sku) for o in mine)
 
     def flash_bought(self, flash: str, pid: str | None = None) -> int:
-        counted = (o for o in self.orders.values() if o.price.flash_id == flash and o.state in COUNTED)
-        return sum(o.units for o in counted if pid in (None, o.pid))
+        counted = (o for o in self.orders.values() if o.state in COUNTED)
+        return sum(o.units_at(flash) for o in counted if pid in (None, o.pid))
 
     # catalogue
 
@@ -206,68 +233,91 @@ class Sale:
         """What the sweeper does with all that are undone: some who were paying may have paid by now."""
         self.advance(ts)
         for order in self.orders.values():
-            if order.price.flash_id in flashes and order.state == "held":
+            if order.flashes & flashes and order.state == "held":
                 order.state = "cancelled"
-            elif order.price.flash_id in flashes and order.state == "paid":
-                self.refund(ts, order, restock=True)
+            elif order.state == "paid":
+                for flash in sorted(order.flashes & flashes):
+                    self._take_lines_back(order, flash)
+
+    def _take_lines_back(self, order: Order, flash: str) -> None:
+        """What was sold at this flash price; all of the order when that is all the money that is left."""
+        at_it = [line.price.flash_id == flash for line in order.lines]
+        units = [n if here else 0 for n, here in zip(order.units, at_it, strict=True)]
+        if order.state == "paid" and any(units):
+            everything = order.price_of(units) >= order.left_minor
+            back = (order.left_minor, order.units) if everything else (order.price_of(units), units)
+            order.refunds.append(back)
+            order.state = "paid" if order.left_minor else "refund_due"
 
     def _end_flash(self, product: Product, flash: Flash) -> None:
         product.version, product.flash = flash.version + 1, None
 
-    def _end_if_used_up(self, flash_id: str | None) -> None:
-        if flash_id is None:
-            return
-        terms = self.flashes[flash_id]
-        product = self.products[terms.sku]
-        used_up = terms.quantity is not None and self.flash_bought(flash_id) >= terms.quantity
-        if used_up and product.flash and product.flash.id == flash_id:
-            self._end_flash(product, product.flash)
+    def _end_if_used_up(self, order: Order) -> None:
+        for flash_id in order.flashes:
+            terms = self.flashes[flash_id]
+            product = self.products[terms.sku]
+            used_up = terms.quantity is not None and self.flash_bought(flash_id) >= terms.quantity
+            if used_up and product.flash and product.flash.id == flash_id:
+                self._end_flash(product, product.flash)
 
     # orders
 
-    def hold(self, ts: int, pid: str, key: str, *, sku: str, quantity: int, seen: int) -> str | Refused:
-        """Reserve stock at the price in force. The order of the checks is part of the contract."""
+    def hold(self, ts: int, pid: str, key: str, wanted: Sequence[Wanted]) -> str | Refused:
+        """Reserve stock at the prices in force, every line or none. The order of the checks is part of the
+        contract; no sku comes twice.
+        """
         self.advance(ts)
         if not key:
             return Refused("idempotency_key_required")
         if order := self.orders.get((pid, key)):
-            same = (order.sku, order.quantity, order.seen_price_minor) == (sku, quantity, seen)
-            return order.state if same else Refused("idempotency_conflict")
-        product = self.products.get(sku)
-        if product is None:
-            return Refused("unknown_sku")
+            had = [(line.sku, line.quantity, line.seen_price_minor) for line in order.lines]
+            return order.state if had == list(wanted) else Refused("idempotency_conflict")
+        if refused := self._closed(pid, wanted):
+            return refused
+        lines = tuple(Line(*line[:2], line.price_minor, self._price(line.sku, ts)) for line in wanted)
+        for line in lines:
+            if line.price.price_minor > line.seen_price_minor:
+                now = {"price_minor": line.price.price_minor, "price_version": line.price.version}
+                return Refused("price_changed", _named(wanted, line.sku, **now))
+        if refused := self._no_room(pid, lines):
+            return refused
+        self.orders[pid, key] = order = Order(pid, lines, self.sale_ms(ts) + self.hold_ms)
+        self._end_if_used_up(order)
+        return "held"
+
+    def _closed(self, pid: str, wanted: Sequence[Wanted]) -> Refused | None:
+        for line in wanted:
+            if line.sku not in self.products:
+                return Refused("unknown_sku", _named(wanted, line.sku))
         if pid in self.banned:
             return Refused("banned")
         if self.state != "live":
             return Refused("show_closed")
-        if self.sales_paused:
-            return Refused("sales_paused")
-        price = price_in_force(product.list_price_minor, product.version, product.flash, self.sale_ms(ts))
-        if price.price_minor > seen:
-            return Refused(
-                "price_changed", {"price_minor": price.price_minor, "price_version": price.version}
-            )
-        if refused := self._no_room(pid, sku, quantity, price.flash_id):
-            return refused
-        expires = self.sale_ms(ts) + self.hold_ms
-        self.orders[pid, key] = Order(pid, sku, quantity, seen, price, expires)
-        self._end_if_used_up(price.flash_id)
-        return "held"
+        return Refused("sales_paused") if self.sales_paused else None
 
-    def _no_room(self, pid: str, sku: str, quantity: int, flash_id: str | None) -> Refused | None:
-        """Caps, quota and stock, as a hold and a late success ask them."""
-        cap = self.products[sku].per_viewer_max
-        if cap is not None and self.bought(sku, pid) + quantity > cap:
-            return Refused("limit_reached", {"limit": cap})
-        if flash_id is not None:
-            terms = self.flashes[flash_id]
-            cap = terms.per_viewer_max
-            if cap is not None and self.flash_bought(flash_id, pid) + quantity > cap:
-                return Refused("limit_reached", {"limit": cap})
-            room = None if terms.quantity is None else terms.quantity - self.flash_bought(flash_id)
-            if room is not None and quantity > room:
-                return Refused("limit_reached", {"limit": room})
-        return Refused("sold_out", {"left": self.left(sku)}) if self.left(sku) < quantity else None
+    def _price(self, sku: str, ts: int) -> PriceInForce:
+        product = self.products[sku]
+        return price_in_force(product.list_price_minor, product.version, product.flash, self.sale_ms(ts))
+
+    def _no_room(self, pid: str, lines: Sequence[Line]) -> Refused | None:
+        """Caps and quotas of all, then the stock of all, as a hold and a late success ask them."""
+        for line in lines:
+            limits = [(self.products[line.sku].per_viewer_max, self.bought(line.sku, pid), line.quantity)]
+            if flash := line.price.flash_id:
+                terms, asked = (
+                    self.flashes[flash],
+                    sum(o.quantity for o in lines if o.price.flash_id == flash),
+                )
+                limits.append((terms.per_viewer_max, self.flash_bought(flash, pid), asked))
+                left = None if terms.quantity is None else terms.quantity - self.flash_bought(flash)
+                limits.append((left, 0, asked))
+            for limit, had, asked in limits:
+                if limit is not None and had + asked > limit:
+                    return Refused("limit_reached", _named(lines, line.sku, limit=limit))
+        for line in lines:
+            if self.left(line.sku) < line.quantity:
+                return Refused("sold_out", _named(lines, line.sku, left=self.left(line.sku)))
+        return None
 
     def begin_payment(self, ts: int, order: Order, token: str) -> str | Refused:
         """Start attempt n, or join the one that runs with the same token."""
@@ -308,14 +358,12 @@ class Sale:
         order.paid_by = attempt
         if order.state in HOLDING:
             order.state = "paid"
-        elif order.price.flash_id in self.undone or self._no_room(
-            order.pid, order.sku, order.quantity, order.price.flash_id
-        ):
+        elif order.flashes & self.undone or self._no_room(order.pid, order.lines):
             order.state = "refund_due"
-            order.refunds.append((order.left_minor, 0))
+            order.refunds.append((order.left_minor, [0] * len(order.lines)))
         else:
             order.state = "paid"
-            self._end_if_used_up(order.price.flash_id)
+            self._end_if_used_up(order)
         return order.state
 
     def cancel(self, ts: int, order: Order) -> str | Refused:
@@ -328,25 +376,44 @@ class Sale:
         return "cancelled"
 
     def refund(
-        self, ts: int, order: Order, *, restock: bool, amount: int | None = None, units: int | None = None
+        self,
+        ts: int,
+        order: Order,
+        *,
+        restock: bool,
+        amount: int | None = None,
+        units: int | None = None,
+        sku: str = "",
     ) -> str | Refused:
         """Take a sale or a part of it back. The units return to the shelf, or are written off.
 
-        Units go back at their price; an amount alone brings none back, unless it is all that is left.
+        Units of a line (all that are left of it, or so many) go back at their price; an amount alone brings
+        none back, unless it is all that is left.
         """
         self.advance(ts)
         if order.state != "paid":
             return Refused("illegal_transition", {"state": order.state})
-        left_minor, left_units = order.left_minor, order.units
-        amount = units * order.price.price_minor if units else left_minor if amount is None else amount
-        if amount > left_minor or (units or 0) > left_units:
-            return Refused("refund_too_large", {"left_minor": left_minor, "left_quantity": left_units})
-        units = left_units if amount == left_minor else units
-        if restock and not units:
+        if units and not sku and len(order.lines) > 1:
+            return Refused("bad_request", {"field": "sku"})
+        if sku and sku not in [line.sku for line in order.lines]:
+            return Refused("unknown_sku")
+        left_minor, left = order.left_minor, order.units
+        asked = [n if sku in ("", line.sku) else 0 for n, line in zip(left, order.lines, strict=True)]
+        back = None
+        if units or sku:
+            back = [(units or n) if sku in ("", o.sku) else 0 for n, o in zip(left, order.lines, strict=True)]
+            amount = order.price_of(back)
+        amount = left_minor if amount is None else amount
+        if not 0 < amount <= left_minor or (units or 0) > sum(asked):
+            return Refused("refund_too_large", {"left_minor": left_minor, "left_quantity": sum(asked)})
+        back = left if amount == left_minor else back
+        if restock and back is None:
             return Refused("bad_request", {"field": "restock"})
-        order.refunds.append((amount, units or 0))
+        back = back or [0] * len(order.lines)
+        order.refunds.append((amount, back))
         if not restock:
-            self.products[order.sku].stock -= units or 0
+            for line, n in zip(order.lines, back, strict=True):
+                self.products[line.sku].stock -= n
         order.state = "paid" if order.left_minor else "refund_due"
         return order.state
 
@@ -356,3 +423,8 @@ class Sale:
             order.returned = asked
             order.state = "refunded" if order.state == "refund_due" else order.state
         return order.state
+
+
+def _named(lines: Sequence[Wanted | Line], sku: str, **detail: object) -> dict[str, object]:
+    """What a refusal says: of several lines it names the one."""
+    return {"sku": sku, **detail} if len(lines) > 1 else detail

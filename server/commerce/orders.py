@@ -19,12 +19,22 @@ class OrderLine(msgspec.Struct, frozen=True):
     flash: str | None
     lot: str | UnsetType = UNSET
     """The lot where it was won, in an order that an auction made."""
+    commission_bps: int | UnsetType = UNSET
+    """In an order of several lines."""
+
+
+class RefundedUnits(msgspec.Struct, frozen=True):
+    """Units of one line that came back with a refund."""
+
+    sku: str
+    quantity: int
 
 
 class Refund(msgspec.Struct, frozen=True):
     """Money that goes back since `due_at_ms`; `done_at_ms` is null until the gateway has confirmed it.
 
-    `quantity` units came back with it: to the shelf, or (not `restock`) to be written off.
+    `quantity` units came back with it: to the shelf, or (not `restock`) to be written off. Of an order of
+    several lines `lines` says which.
     """
 
     id: str
@@ -34,10 +44,15 @@ class Refund(msgspec.Struct, frozen=True):
     restock: bool
     due_at_ms: int
     done_at_ms: int | None
+    lines: list[RefundedUnits] | UnsetType = UNSET
 
 
-class OrderView(msgspec.Struct, frozen=True):
-    """An order as the contract shows it. `seq` is the log entry that it reflects."""
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the contract shows it. `seq` is the log entry that it reflects.
+
+    `sku`, `quantity` and `unit_price_minor` are those of the only line; an order of several has none of them.
+    Its `commission_bps` is null where its lines' differ.
+    """
 
     id: str
     show: str
@@ -45,14 +60,14 @@ class OrderView(msgspec.Struct, frozen=True):
     creator: str | None
     market: str | None
     lines: list[OrderLine]
-    sku: str
-    quantity: int
-    unit_price_minor: int
+    sku: str | UnsetType = UNSET
+    quantity: int | UnsetType = UNSET
+    unit_price_minor: int | UnsetType = UNSET
     goods_minor: int
     shipping_minor: int
     tax_minor: int
     total_minor: int
-    commission_bps: int
+    commission_bps: int | None
     commission_minor: int
     currency: str
     placed_at_ms: int
@@ -74,7 +89,7 @@ class OrderState(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.json, type=OrderView)
 
 
-class ListedOrder(OrderView, frozen=True):
+class ListedOrder(OrderView, frozen=True, kw_only=True):
     """An order as who is in charge of it sees it: `buyer` is a pid, `entry` the seq of the order's hold."""
 
     buyer: str

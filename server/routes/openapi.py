@@ -9,7 +9,7 @@ import msgspec
 from server.commerce.orders import OrderView
 from server.errors import PROBLEM_TYPE, PROBLEMS
 from server.routes.endpoint import Endpoint, Nothing
-from server.routes.purchases import OrderCommand
+from server.routes.purchases import BagCommand, OrderCommand
 from server.routes.video import SDP_TYPE, TRICKLE_TYPE
 
 VERSION: Final = "1"
@@ -37,6 +37,7 @@ ORDER_PROBLEMS: Final = (
     "guests_closed",
     "show_closed",
     "sales_paused",
+    "mixed_sellers",
     "price_changed",
     "limit_reached",
     "sold_out",
@@ -48,7 +49,7 @@ ORDERS_PATH: Final = "/api/v1/shows/{show}/orders"
 def document(endpoints: Iterable[Endpoint], public_url: str) -> Json:
     """Return the OpenAPI 3.1 document of the HTTP interface."""
     listed = list(endpoints)
-    types: list[Any] = [ProblemDocument, OrderCommand, OrderView]
+    types: list[Any] = [ProblemDocument, OrderCommand, BagCommand, OrderView]
     for endpoint in listed:
         types += [answer for answer in endpoint.answers.values() if answer is not None]
         if endpoint.body not in (None, Nothing):
@@ -113,7 +114,7 @@ def _order_operation(schema_of: Mapping[int, Json]) -> Json:
         "tags": ["orders"],
         "parameters": [*_path_parameters(ORDERS_PATH), _header("Idempotency-Key", required=True)],
         "security": [{"bearer": []}],
-        "requestBody": _json_body(schema_of[id(OrderCommand)]),
+        "requestBody": _json_body({"oneOf": [schema_of[id(OrderCommand)], schema_of[id(BagCommand)]]}),
         "responses": {
             "201": {"description": "The new order", "content": _json(order)},
             "200": {"description": "The order that this key made before", "content": _json(order)},

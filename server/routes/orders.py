@@ -32,16 +32,18 @@ class RefundCommand(msgspec.Struct, forbid_unknown_fields=True):
     """Body of `POST …/refund`: whether the units return to the shelf, and why.
 
     All that is left goes back, or `quantity` units at their price, or `amount_minor`, with which no units
-    come back (`restock` is false) unless it is all that is left.
+    come back (`restock` is false) unless it is all that is left. `sku` names the line of those units, which
+    are all that are left of it without `quantity`; an order of several lines needs it.
     """
 
     restock: bool
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX_CHARS)]
     amount_minor: Annotated[int, msgspec.Meta(ge=1, le=TOTAL_MAX_MINOR)] | None = None
     quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)] | None = None
+    sku: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
-class PayingView(OrderView, frozen=True):
+class PayingView(OrderView, frozen=True, kw_only=True):
     """An order whose payment is not decided yet; `next_action` is what the page has to do, if anything."""
 
     next_action: str | None
@@ -135,6 +137,7 @@ async def cancel(call: Call[Nothing]) -> Answer:
         "idempotency_key_required",
         "forbidden",
         "unknown_order",
+        "unknown_sku",
         "illegal_transition",
         "refund_too_large",
     ),
@@ -152,6 +155,7 @@ async def refund(call: Call[RefundCommand]) -> Answer:
         idempotency_key=call.key,
         amount_minor=asked.amount_minor,
         quantity=asked.quantity,
+        sku=asked.sku or "",
     )
     return await _order(call, await call.services.checkout.give_back(call.show, order, due))
 

@@ -11,6 +11,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from server.commerce.bag import LINES_MAX, Wanted
 from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX
 from server.errors import PROBLEM_TYPE, Problem
 from server.ids import is_show_id
@@ -43,6 +44,20 @@ class OrderCommand(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     price_minor: Annotated[int, msgspec.Meta(ge=0, le=PRICE_MAX_MINOR)]
 
 
+class BagLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A line of a `BagCommand`; of the same sku twice the quantities add up."""
+
+    sku: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)]
+    price_minor: Annotated[int, msgspec.Meta(ge=0, le=PRICE_MAX_MINOR)]
+
+
+class BagCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """The other body of `POST …/orders`: several products as one order, all of them or none."""
+
+    lines: Annotated[list[BagLine], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+
+
 class Reply(NamedTuple):
     """An answer as it goes out."""
 
@@ -63,6 +78,7 @@ class Purchases:
         self._ledger, self._gate, self._texts = services.ledger, services.gate, services.texts
         self._authenticator, self._peers = services.authenticator, services.peers
         self._decoder = msgspec.json.Decoder(OrderCommand)
+        self._bag_decoder = msgspec.json.Decoder(BagCommand)
         self._counts = {status: ANSWERS.labels(status=str(status)) for status in (200, 201, 409)}
 
     async def admit(self, show: str, given: Given, client: tuple[str, int] | None) -> Principal:
@@ -87,15 +103,19 @@ class Purchases:
         if content_type != "application/json":
             check_json_type(content_type)
         key = idempotency_key(given.get(b"idempotency-key"), required=True)
-        command = decode(self._decoder, raw)
-        placed = await self._ledger.hold(
-            show, principal, command.sku, command.quantity, command.price_minor, idempotency_key=key
-        )
+        placed = await self._ledger.hold(show, principal, self._lines(raw), idempotency_key=key)
         if isinstance(placed, Refused):
             return self.refuse(problem_of(placed))
         if placed.is_new:
             return self._reply(201, _JSON, placed.order.json)
         return self._reply(200, _JSON, await self._texts.tell_order(placed.order.json))
+
+    def _lines(self, raw: bytes) -> list[Wanted]:
+        if b'"lines"' in raw:
+            bag = decode(self._bag_decoder, raw)
+            return [Wanted(line.sku, line.quantity, line.price_minor) for line in bag.lines]
+        command = decode(self._decoder, raw)
+        return [Wanted(command.sku, command.quantity, command.price_minor)]
 
     async def take(self, show: str, given: Given, client: tuple[str, int] | None, raw: bytes) -> Reply:
         """Do both, and answer every failure."""

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
+from server.commerce.bag import LINES_MAX
 from server.log.entries import Entry
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -151,16 +152,24 @@ class LotCancelled(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
+    """`commission_bps` is told in an order of several lines, whose own is null when they differ."""
+
     sku: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
     unit_price_minor: Count
     price_version: Count
     flash: str | None
     lot: str | None = None
+    commission_bps: Count | None = None
+
+
+class Returned(msgspec.Struct, frozen=True):
+    sku: str
+    quantity: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """`quantity` units came back with it."""
+    """`quantity` units came back with it; of an order of several lines `lines` says which."""
 
     id: str
     amount_minor: Count
@@ -168,24 +177,25 @@ class Refund(msgspec.Struct, frozen=True):
     restock: bool
     due_at_ms: Count
     done_at_ms: Count | None
+    lines: tuple[Returned, ...] = ()
 
 
-class OrderView(msgspec.Struct, frozen=True):
-    """An order of one line."""
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """`sku`, `quantity` and `unit_price_minor` are told of an order of one line only."""
 
     id: str
     show: str
     seller: str
     creator: str
-    lines: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=1)]
-    sku: str
-    quantity: int
-    unit_price_minor: int
+    lines: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    sku: str | None = None
+    quantity: int | None = None
+    unit_price_minor: int | None = None
     goods_minor: Count
     shipping_minor: Count
     tax_minor: Count
     total_minor: Count
-    commission_bps: Count
+    commission_bps: Count | None
     commission_minor: Count
     currency: str
     placed_at_ms: Count
@@ -196,19 +206,36 @@ class OrderView(msgspec.Struct, frozen=True):
     seq: int
 
     @property
-    def line(self) -> Line:
-        return self.lines[0]
+    def lot(self) -> str | None:
+        """The lot where it was won: such an order has one line."""
+        return self.lines[0].lot
+
+    def returned(self, refund: Refund) -> list[int]:
+        """The units of each line that came back with a refund."""
+        if len(self.lines) == 1:
+            return [refund.quantity]
+        by_sku = {line.sku: line.quantity for line in refund.lines}
+        return [by_sku.get(line.sku, 0) for line in self.lines]
 
 
 class OrderChange(msgspec.Struct, frozen=True):
-    """Any entry of kind `order.…`. `terms` is a digest of everything in it that never changes."""
+    """Any entry of kind `order.…`. `terms` is a digest of everything in it that never changes.
+
+    `stock` and the prices seen are those of its lines, in their order.
+    """
 
     order: OrderView
-    stock: Levels
-    seen_price_minor: Count
+    stock: Annotated[list[Level], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
     attempt: Count
     paid_by: Count
+    seen_price_minor: Count | None = None
+    seen_prices_minor: list[Count] | None = None
     terms: bytes = b""
+
+    @property
+    def seen_minor(self) -> list[int | None]:
+        """The price seen of each line."""
+        return [*self.seen_prices_minor] if self.seen_prices_minor is not None else [self.seen_price_minor]
 
 
 Body: TypeAlias = (
@@ -283,7 +310,32 @@ def read(entry: Entry) -> Body | None:
         return None
     body = msgspec.convert(entry.body, kind)
     if isinstance(body, OrderChange):
+        if wrong := _misshaped(body):
+            raise msgspec.ValidationError(wrong)
         frozen = {name: value for name, value in entry.body["order"].items() if name not in MOVING}
-        terms = msgspec.json.encode([body.seen_price_minor, frozen])
+        seen = body.seen_price_minor if len(body.order.lines) == 1 else body.seen_prices_minor
+        terms = msgspec.json.encode([seen, frozen])
         return msgspec.structs.replace(body, terms=blake2b(terms, digest_size=16).digest())
     return body
+
+
+def _misshaped(body: OrderChange) -> str | None:
+    """What of an order's lists does not fit its lines."""
+    lines, order = body.order.lines, body.order
+    skus = [line.sku for line in lines]
+    if len(set(skus)) < len(skus):
+        return "a product has two lines"
+    if (body.seen_price_minor is None) == (len(skus) == 1) or len(body.seen_minor) != len(skus):
+        return "it does not tell one price seen of each line"
+    if len(skus) == 1:
+        return "refunds of one line name lines" if any(refund.lines for refund in order.refunds) else None
+    if (order.sku, order.quantity, order.unit_price_minor) != (None, None, None):
+        return "an order of several lines has a sku, quantity or price of its own"
+    if any(line.lot for line in lines) or any(line.commission_bps is None for line in lines):
+        return "one of several lines was won in an auction, or tells no commission"
+    for refund in order.refunds:
+        named = [line.sku for line in refund.lines]
+        told = sum(line.quantity for line in refund.lines)
+        if len(set(named)) < len(named) or not set(named) <= set(skus) or told != refund.quantity:
+            return "the units of a refund are not those of its lines"
+    return None

@@ -23,6 +23,7 @@ from server.verify.bodies import (
     LotOpened,
     Moderation,
     OrderChange,
+    OrderView,
     Pinned,
     PriceEnded,
     PriceUndone,
@@ -121,21 +122,25 @@ class Replay:
         """Whether the change begins to count against caps and quotas."""
         return change.order.state in COUNTED and self.state_of(change.order.id) not in COUNTED
 
-    def stock_after(self, change: OrderChange) -> Stock:
-        """The stock of the order's product after the change: its units move from one place to another.
+    def stock_after(self, change: OrderChange) -> list[Stock]:
+        """The stock of each line's product after the change: its units move from one place to another.
 
         Units of a paid order that come back with a refund go to the shelf or are written off."""
         known, order = self.orders.get(change.order.id), change.order
-        left, held, sold = self.products[order.sku].stock
-        stock = {"left": left, "held": held, "sold": sold, "written off": 0}
-        source, target, units = _place(known.state if known else ""), _place(order.state), order.quantity
+        source, target = _place(known.state if known else ""), _place(order.state)
+        units = [line.quantity for line in order.lines]
         if known and source == "sold":
             new = order.refunds[len(known.refunds) :]
-            units = sum(refund.quantity for refund in new)
+            units = _sums(order, new)
             target = "left" if all(refund.restock for refund in new) else "written off"
-        stock[source] -= units
-        stock[target] += units
-        return stock["left"], stock["held"], stock["sold"]
+        moved: list[Stock] = []
+        for line, n in zip(order.lines, units, strict=True):
+            left, held, sold = self.products[line.sku].stock
+            stock = {"left": left, "held": held, "sold": sold, "written off": 0}
+            stock[source] -= n
+            stock[target] += n
+            moved.append((stock["left"], stock["held"], stock["sold"]))
+        return moved
 
     def apply(self, step: Step) -> None:
         """Take over what an entry says. Its rules hold, or nothing about the result is promised."""
@@ -226,15 +231,16 @@ class Replay:
 
     def _change_order(self, change: OrderChange, pid: str) -> None:
         order = change.order
-        self.products[order.sku].stock = self.stock_after(change)
         known = self.orders.get(order.id)
-        units = _counted(order.state, order.quantity, order.refunds)
-        units -= _counted(known.state, order.quantity, known.refunds) if known else 0
-        units = units if order.line.lot is None else 0
-        self.bought[order.sku, pid] += units
-        if order.line.flash:
-            self.flash_bought[order.line.flash, pid] += units
-            self.flash_used[order.line.flash] += units
+        now = _counted(order, order.state, order.refunds)
+        was = _counted(order, known.state if known else "", known.refunds if known else ())
+        for line, stock, new, old in zip(order.lines, self.stock_after(change), now, was, strict=True):
+            self.products[line.sku].stock = stock
+            units = new - old if order.lot is None else 0
+            self.bought[line.sku, pid] += units
+            if line.flash:
+                self.flash_bought[line.flash, pid] += units
+                self.flash_used[line.flash] += units
         self.orders[order.id] = Known(
             pid,
             order.state,
@@ -256,9 +262,17 @@ def state_named(kind: str) -> str:
     return ORDER_KINDS[kind]
 
 
-def _counted(state: str, quantity: int, refunds: Iterable[Refund]) -> int:
-    """The units of an order that count against caps and quotas."""
-    return quantity - sum(refund.quantity for refund in refunds) if state in COUNTED else 0
+def _sums(order: OrderView, refunds: Iterable[Refund]) -> list[int]:
+    """The units of each line that came back with these refunds."""
+    back = [order.returned(refund) for refund in refunds]
+    return [sum(units[at] for units in back) for at in range(len(order.lines))]
+
+
+def _counted(order: OrderView, state: str, refunds: Iterable[Refund]) -> list[int]:
+    """The units of each line that count against caps and quotas."""
+    if state not in COUNTED:
+        return [0] * len(order.lines)
+    return [line.quantity - n for line, n in zip(order.lines, _sums(order, refunds), strict=True)]
 
 
 def _place(state: str) -> str:

@@ -89,10 +89,11 @@ def lot_is_sold(step: Step, before: Replay) -> str | None:
     """The entry after a lot's end is its winner's order, of one unit at the price of that lot."""
     match step.body:
         case OrderChange(order=order) if step.entry.kind == "order.held":
-            sold = (order.line.lot, step.audience_pid, order.line.unit_price_minor)
-            alone = (order.line.quantity, order.line.price_version, order.line.flash) == (1, 0, None)
+            sold = (order.lot, step.audience_pid, order.lines[0].unit_price_minor)
+            won = order.lines[0]
+            alone = (won.quantity, won.price_version, won.flash) == (1, 0, None)
             due = before.unsold
-            if order.line.lot is None and due is None:
+            if order.lot is None and due is None:
                 return None
             return None if sold == due and alone else f"sold is {sold}, must be {due}"
         case _:

@@ -52,8 +52,9 @@ def order_has_one_buyer(step: Step, body: OrderChange, before: Replay) -> str | 
     pid = known.pid if known else step.audience_pid
     if step.audience_pid != pid:
         return f"it is {pid}'s, not {step.audience_pid}'s"
-    won = step.entry.kind == "order.held" and body.order.line.lot is not None
-    undone = step.entry.kind == "order.cancelled" and body.order.line.flash in before.undone
+    won = step.entry.kind == "order.held" and body.order.lot is not None
+    flashes = {line.flash for line in body.order.lines}
+    undone = step.entry.kind == "order.cancelled" and not flashes.isdisjoint(before.undone)
     if step.entry.kind in BY_THE_BUYER and not won and not undone and step.entry.actor != pid:
         return f"{step.entry.kind} by {step.entry.actor or 'nobody'}, not by the buyer {pid}"
     return None
@@ -125,18 +126,22 @@ def refunds_are_bounded(step: Step, body: OrderChange, before: Replay) -> str | 
 def _one_more(body: OrderChange, *, late: bool, part: bool) -> str | None:
     order, new = body.order, body.order.refunds[-1]
     amount = sum(refund.amount_minor for refund in order.refunds)
-    units = sum(refund.quantity for refund in order.refunds)
+    ordered = [line.quantity for line in order.lines]
+    back = [order.returned(refund) for refund in order.refunds]
+    units = [sum(each[at] for each in back) for at in range(len(ordered))]
     if new.done_at_ms is not None:
         return "it is done before it is due"
-    if part == (amount == order.total_minor) or amount > order.total_minor or units > order.quantity:
-        return f"{amount} and {units} units go back of {order.total_minor} and {order.quantity}"
+    too_many = any(n > most for n, most in zip(units, ordered, strict=True))
+    if part == (amount == order.total_minor) or amount > order.total_minor or too_many:
+        return f"{amount} and {units} units go back of {order.total_minor} and {ordered}"
     if late:
         return "late money brings units back" if new.quantity or new.restock else None
-    if part and new.quantity and new.amount_minor != new.quantity * order.unit_price_minor:
-        return f"{new.amount_minor} goes back for {new.quantity} at {order.unit_price_minor}"
+    price = sum(n * line.unit_price_minor for n, line in zip(back[-1], order.lines, strict=True))
+    if part and new.quantity and new.amount_minor != price:
+        return f"{new.amount_minor} goes back for {back[-1]}, which cost {price}"
     if new.restock and not new.quantity:
         return "no units are restocked"
-    return None if part or units == order.quantity else f"{units} units of {order.quantity} went back"
+    return None if part or units == ordered else f"{units} units of {ordered} went back"
 
 
 def _done(before: Sequence[Refund], refunds: Sequence[Refund]) -> str | None:

@@ -38,9 +38,14 @@ def names_exist(step: Step, before: Replay) -> str | None:
         case PriceUndone(sku=sku, id=flash):
             pass
         case OrderChange(order=order):
-            sku, flash = order.sku, order.line.flash
+            named = (_missing(line.sku, line.flash, before) for line in order.lines)
+            return next(filter(None, named), None)
         case _:
             return None
+    return _missing(sku, flash, before)
+
+
+def _missing(sku: str, flash: str | None, before: Replay) -> str | None:
     if sku not in before.products:
         return f"there is no product {sku!r}"
     return None if flash is None or flash in before.flashes else f"there is no flash price {flash!r}"

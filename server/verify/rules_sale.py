@@ -1,5 +1,7 @@
 """Rules for the moment of a sale: is the show open, at what price, is there enough, is it too many. Pure."""
 
+from collections import Counter
+
 from server.verify.bodies import OrderChange, OrderView
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule_for
@@ -11,7 +13,7 @@ def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:
 
     A lot that was bid for then ends at its time.
     """
-    if step.entry.kind != "order.held" or body.order.line.lot is not None:
+    if step.entry.kind != "order.held" or body.order.lot is not None:
         return None
     if before.life.state != "live":
         return f"the show is {before.life.state}"
@@ -27,53 +29,71 @@ def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | 
 
 @rule_for(OrderChange, 31, "The price charged is the price in force")
 def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | None:
-    """Unit price, version and flash price of a hold are those in force at that entry (`pricing.py`).
+    """Unit price, version and flash price of each line are those in force at that entry (`pricing.py`).
 
     A lot has a price of its own (40).
     """
-    if step.entry.kind != "order.held" or body.order.line.lot is not None:
+    if step.entry.kind != "order.held" or body.order.lot is not None:
         return None
-    line, due = body.order.line, before.products[body.order.sku].price_at(step.sale_ms)
-    charged = (line.unit_price_minor, line.price_version, line.flash)
-    return None if charged == tuple(due) else f"charged {charged}, in force is {tuple(due)}"
+    for line in body.order.lines:
+        due = before.products[line.sku].price_at(step.sale_ms)
+        charged = (line.unit_price_minor, line.price_version, line.flash)
+        if charged != tuple(due):
+            return f"charged {charged} for {line.sku}, in force is {tuple(due)}"
+    return None
 
 
 @rule_for(OrderChange, 32, "Nobody is charged more than they saw")
 def price_is_not_above_the_seen(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
-    """The unit price is at most `seen_price_minor`, the price that the buyer's page showed and asked for."""
-    unit_minor = body.order.line.unit_price_minor
-    return (
-        f"charged {unit_minor}, saw {body.seen_price_minor}" if unit_minor > body.seen_price_minor else None
-    )
+    """The unit price is at most `seen_price_minor`, the price that the buyer's page showed and asked for.
+
+    Of several lines each is at most its own in `seen_prices_minor`.
+    """
+    for line, seen in zip(body.order.lines, body.seen_minor, strict=True):
+        if seen is None or line.unit_price_minor > seen:
+            return f"charged {line.unit_price_minor} for {line.sku}, saw {seen}"
+    return None
 
 
 @rule_for(OrderChange, 33, "An order adds up")
 def order_adds_up(step: Step, body: OrderChange, before: Replay) -> str | None:
-    """goods = quantity × unit price, total = goods + shipping + tax, and the commission is rounded half up.
+    """goods = Σ quantity × unit price, total = goods + shipping + tax, and each line's commission is rounded
+    half up.
 
-    Show, creator and currency are the show's; seller and commission rate the product's when it was held.
+    Show, creator and currency are the show's; seller and commission rate the products' when it was held. An
+    order has one seller.
     """
     order, show = body.order, before.show
     if step.entry.kind != "order.held" or show is None:
         return None
-    product, line = before.products[order.sku], order.line
-    told = (order.show, order.creator, order.currency, order.seller, order.commission_bps, order.placed_at_ms)
-    terms = (show.id, show.owner, show.currency, product.seller, product.commission_bps, step.entry.ts)
+    products = [before.products[line.sku] for line in order.lines]
+    rates = [product.commission_bps for product in products]
+    rate = rates[0] if len(set(rates)) == 1 else None
+    told = (order.show, order.creator, order.currency, order.commission_bps, order.placed_at_ms)
+    terms = (show.id, show.owner, show.currency, rate, step.entry.ts)
     if told != terms:
-        return f"(show, creator, currency, seller, commission_bps, placed_at_ms) is {told}, must be {terms}"
-    if (order.sku, order.quantity, order.unit_price_minor) != (
+        return f"(show, creator, currency, commission_bps, placed_at_ms) is {told}, must be {terms}"
+    sellers = {product.seller for product in products}
+    if sellers != {order.seller}:
+        return f"the seller is {order.seller}, must be {sellers}"
+    line = order.lines[0]
+    if len(order.lines) > 1:
+        if [line.commission_bps for line in order.lines] != rates:
+            return f"the lines' commission_bps must be {rates}"
+    elif (order.sku, order.quantity, order.unit_price_minor) != (
         line.sku,
         line.quantity,
         line.unit_price_minor,
     ):
         return "the order and its line differ"
-    return _sums(order)
+    return _sums(order, rates)
 
 
-def _sums(order: OrderView) -> str | None:
-    goods = order.quantity * order.unit_price_minor
+def _sums(order: OrderView, rates: list[int]) -> str | None:
+    minor = [line.quantity * line.unit_price_minor for line in order.lines]
+    goods = sum(minor)
     total = goods + order.shipping_minor + order.tax_minor
-    commission = (goods * order.commission_bps + 5_000) // 10_000
+    commission = sum((part * bps + 5_000) // 10_000 for part, bps in zip(minor, rates, strict=True))
     told = (order.goods_minor, order.total_minor, order.commission_minor)
     due = (goods, total, commission)
     return None if told == due else f"(goods, total, commission) is {told}, must be {due}"
@@ -85,11 +105,11 @@ def stock_is_conserved(step: Step, body: OrderChange, before: Replay) -> str | N
 
     What an entry tells of the stock is what the orders before it sum to.
     """
-    due, level = before.stock_after(body), body.stock[0]
-    if min(due) < 0:
-        return f"(left, held, sold) would be {due}"
-    told = (level.sku, level.left, level.held, level.sold)
-    return None if told == (body.order.sku, *due) else f"the stock told is {told}, must be {due}"
+    due = [(line.sku, *stock) for line, stock in zip(body.order.lines, before.stock_after(body), strict=True)]
+    if any(min(left, held, sold) < 0 for _, left, held, sold in due):
+        return f"(sku, left, held, sold) would be {due}"
+    told = [(level.sku, level.left, level.held, level.sold) for level in body.stock]
+    return None if told == due else f"the stock told is {told}, must be {due}"
 
 
 @rule_for(OrderChange, 35, "Nobody gets more than the product's cap")
@@ -98,25 +118,32 @@ def cap_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
 
     What was won in an auction does not count.
     """
-    sku, cap = body.order.sku, before.products[body.order.sku].per_viewer_max
-    if cap is None or body.order.line.lot is not None or not before.takes_units(body):
+    if body.order.lot is not None or not before.takes_units(body):
         return None
-    units = before.bought[sku, step.audience_pid] + body.order.quantity
-    return f"{units} units of {sku} for one viewer, {cap} at most" if units > cap else None
+    for line in body.order.lines:
+        cap = before.products[line.sku].per_viewer_max
+        units = before.bought[line.sku, step.audience_pid] + line.quantity
+        if cap is not None and units > cap:
+            return f"{units} units of {line.sku} for one viewer, {cap} at most"
+    return None
 
 
 @rule_for(OrderChange, 36, "A flash price keeps its quota and its cap")
 def quota_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
     """Units at a flash price stay within its `quantity`, and those of one pid within its `per_viewer_max`."""
-    flash = body.order.line.flash
-    if flash is None or not before.takes_units(body):
+    if not before.takes_units(body):
         return None
-    terms, quantity = before.flashes[flash], body.order.quantity
-    used, mine = before.flash_used[flash] + quantity, before.flash_bought[flash, step.audience_pid] + quantity
-    if terms.quantity is not None and used > terms.quantity:
-        return f"{used} units at {flash}, {terms.quantity} at most"
-    if terms.per_viewer_max is not None and mine > terms.per_viewer_max:
-        return f"{mine} units at {flash} for one viewer, {terms.per_viewer_max} at most"
+    asked = Counter[str]()
+    for line in body.order.lines:
+        if line.flash:
+            asked[line.flash] += line.quantity
+    for flash, quantity in asked.items():
+        terms, used = before.flashes[flash], before.flash_used[flash] + quantity
+        mine = before.flash_bought[flash, step.audience_pid] + quantity
+        if terms.quantity is not None and used > terms.quantity:
+            return f"{used} units at {flash}, {terms.quantity} at most"
+        if terms.per_viewer_max is not None and mine > terms.per_viewer_max:
+            return f"{mine} units at {flash} for one viewer, {terms.per_viewer_max} at most"
     return None
 
 

@@ -8,6 +8,7 @@ import pytest
 from support.sale import ANNA, BORIS, CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, guest, person
 from support.store import advance, digest
 
+from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, FlashStarted, ProductSpec
 from server.commerce.checkout import Checkout
 from server.commerce.payments.records import StoreRecords
@@ -203,7 +204,7 @@ async def test_the_catalogue_is_refused(sale: Sale) -> None:
 
 async def test_unknown_show(sale: Sale) -> None:
     asks: list[Callable[[], Awaitable[object]]] = [
-        lambda: sale.ledger.hold("none", ANNA, "mug", 1, 1000, idempotency_key="k"),
+        lambda: sale.ledger.hold("none", ANNA, (Wanted("mug", 1, 1000),), idempotency_key="k"),
         lambda: sale.ledger.begin_payment("none", ANNA, "o_1", "tok"),
         lambda: sale.ledger.cancel("none", ANNA, "o_1"),
         lambda: sale.ledger.order("none", ANNA, "o_1"),

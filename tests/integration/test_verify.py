@@ -156,6 +156,37 @@ def lot_price(by: int) -> Callable[[Record], None]:
     return change
 
 
+def several(n: int, kind: str = "held") -> Find:
+    """The n-th entry of that kind of an order of several lines."""
+
+    def find(story: list[Record]) -> Record:
+        orders = [record for record in story if record["kind"] == f"order.{kind}"]
+        return [record for record in orders if len(record["body"]["order"]["lines"]) > 1][n]
+
+    return find
+
+
+def in_line(at: int, **fields: Any) -> Callable[[Record], None]:
+    return lambda record: _change(record["body"]["order"]["lines"][at], fields)
+
+
+def cheaper_line(record: Record) -> None:
+    """A lower price of the second line, that adds up."""
+    placed = record["body"]["order"]
+    placed["lines"][1]["unit_price_minor"] -= 1
+    minor = [line["unit_price_minor"] * line["quantity"] for line in placed["lines"]]
+    rates = [line["commission_bps"] for line in placed["lines"]]
+    placed["goods_minor"] = placed["total_minor"] = sum(minor)
+    placed["commission_minor"] = sum(
+        (part * bps + 5_000) // 10_000 for part, bps in zip(minor, rates, strict=True)
+    )
+
+
+def back_of(at: int, **fields: Any) -> Callable[[Record], None]:
+    """Change which units a refund brings back."""
+    return lambda record: _change(record["body"]["order"]["refunds"][-1]["lines"][at], fields)
+
+
 MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (7, nth("product.restocked"), head(prev_public=more(-1)), None),
     (8, unpinned, lambda record: _change(record, {"ts": 1, "at_ms": 1}), None),
@@ -166,6 +197,11 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (13, nth("show.state", 2), body(frozen_total_ms=more(1)), None),
     (14, nth("epoch"), body(previous="e_other"), None),
     (15, mug_updated, lambda record: record["body"].pop("seller"), None),
+    (15, several(0), in_line(1, sku="cup"), None),
+    (15, several(0), body(seen_prices_minor=[300]), None),
+    (15, several(0, "part_refund_due"), back_of(0, sku="mug"), None),
+    (15, several(0, "part_refund_due"), back_of(0, quantity=2), None),
+    (16, several(0), in_line(1, sku="nothing"), None),
     (16, nth("product.pinned"), body(sku="nothing"), None),
     (17, nth("product.updated", 1, sku="mug"), body(price_version=more(1)), None),
     (18, first_flash, short_flash, None),
@@ -187,15 +223,28 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (28, nth("order.part_refund_due", 1), refund(amount_minor=more(-1)), None),
     (28, nth("order.part_refunded"), refund(done_at_ms=None), None),
     (28, nth("order.refund_due", 1), refund(amount_minor=more(-1)), None),
+    (28, several(0, "part_refund_due"), refund(amount_minor=more(-501)), None),
+    (28, several(1, "part_refund_due"), refund(amount_minor=more(1)), None),
+    (24, nth("price.undone", 1), unsaid, several(0, "cancelled")),
     (29, nth("show.state"), silenced, held),
     (30, nth("moderation", action="ban"), body(subject=ANNA.pid), nth("order.held", 1, sku="vase")),
     (31, held, cheaper, None),
+    (31, several(0), cheaper_line, None),
+    (32, several(1), body(seen_prices_minor=[300, 79]), None),
+    (33, several(0), in_line(1, commission_bps=more(1)), None),
+    (33, several(0), order(commission_bps=333), None),
+    (33, several(0), order(goods_minor=more(1)), None),
     (32, held, body(seen_price_minor=more(-1)), None),
     (33, held, order(commission_minor=more(1)), None),
     (34, held, stock(left=more(1)), None),
     (34, first_vase, body(delta=1, left=1), vase_held),
     (34, nth("order.refund_due", 1, sku="vase"), refund(restock=True), None),
     (34, nth("order.part_refund_due"), refund(restock=False), None),
+    (34, several(0), lambda record: _change(record["body"]["stock"][1], {"left": 4}), None),
+    (34, nth("product.restocked", sku="pot"), body(delta=2, left=2), several(0)),
+    (35, nth("product.updated", sku="pot"), body(per_viewer_max=2), several(0)),
+    (36, nth("price.flash", sku="pot"), body(quantity=2, quantity_left=2), several(2)),
+    (36, nth("price.flash", sku="pot"), body(per_viewer_max=1), several(1)),
     (35, mug_updated, body(per_viewer_max=1), held),
     (36, first_flash, body(quantity=2, quantity_left=2), third_at_flash),
     (36, first_flash, body(per_viewer_max=1), nth("order.held", 3)),

@@ -10,7 +10,7 @@ globalThis.window ??= globalThis;
 const { reconnectDelay } = await import("../../client_demo/js/live.js");
 const { forecast } = await import("../../client_demo/js/studio/flash.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
-const { buyerName, kept } = await import("../../client_demo/js/studio/orders.js");
+const { buyerName, kept, named } = await import("../../client_demo/js/studio/orders.js");
 
 const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
 const product = (more = {}) => ({ sku: "a", left: 5, held: 1, sold: 2, per_viewer_max: 2, flash: null, ...more });
@@ -85,5 +85,8 @@ test("the verdict word comes from what viewers get", () => {
 test("an order's row says what of the money stays, and who bought", () => {
   assert.equal(kept({ total_minor: 2000, refunds: [] }), 2000);
   assert.equal(kept({ total_minor: 2000, refunds: [{ amount_minor: 300 }, { amount_minor: 200 }] }), 1500);
+  const line = (sku, quantity) => ({ sku, quantity });
+  assert.equal(named({ lines: [line("a", 1)] }, { a: { title: "Mug" } }), "Mug");
+  assert.equal(named({ lines: [line("a", 2), line("b", 1)] }, {}), "a × 2 + 1 more");
   assert.equal(buyerName("p_0123456789abcdefghijkl"), "Buyer ijkl");
 });

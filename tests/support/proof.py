@@ -9,6 +9,7 @@ from support.sale import ANNA, BORIS, CREATOR, SECRET, SHOW, Sale, person, setti
 from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec
+from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, ProductSpec
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
 from server.live.shows import NewShow, Shows
@@ -50,6 +51,7 @@ class Story:
         await self.sell_at_a_flash_price()
         await self.pay_too_late()
         await self.undo_a_flash_price()
+        await self.buy_several()
         await self.stop_and_go_on()
         await self.auction()
         await self.end()
@@ -109,6 +111,25 @@ class Story:
         flash = (await self.bodies("price.flash"))[-1]["id"]
         assert sure(await self.ledger.undo_flash(SHOW, CREATOR, flash, "one zero is missing")).done
 
+    async def buy_several(self) -> None:
+        """Two products as one order: back by line and by unit, and one line of it undone."""
+        await self.sale.product("cup", 300, 8, commission_bps=333)
+        await self.sale.product("pot", 801, 6, per_viewer_max=3, commission_bps=1_000)
+        order = await self.bag(ANNA, Wanted("cup", 2, 300), Wanted("pot", 3, 900))
+        await self.pay(order, ANNA)
+        await self.refund(order, restock=True, sku="pot", quantity=1)
+        await self.refund(order, restock=False, sku="cup")
+        await self.refund(order, restock=True)
+        await self.flash("pot", 80, quantity=3, per_viewer_max=2)
+        await self.pay(await self.bag(BORIS, Wanted("cup", 1, 300), Wanted("pot", 2, 80)), BORIS)
+        await self.bag(CLARA, Wanted("pot", 1, 80), Wanted("cup", 1, 300))
+        flash = (await self.bodies("price.flash"))[-1]["id"]
+        assert sure(await self.ledger.undo_flash(SHOW, CREATOR, flash, "one zero is missing")).done
+
+    async def bag(self, who: Principal, *wanted: Wanted) -> str:
+        key = "-".join([who.pid, *(f"{sku}-{price}" for sku, _, price in wanted)])
+        return sure(await self.ledger.hold(SHOW, who, wanted, idempotency_key=key)).order.view().id
+
     async def stop_and_go_on(self) -> None:
         sure(await self.catalog.restock(SHOW, CREATOR, "mug", 5, idempotency_key="r"))
         changed = ProductSpec(title="Mug", price_minor=1_100, per_viewer_max=4, commission_bps=333)
@@ -163,10 +184,10 @@ class Story:
         attempt = sure(await self.ledger.begin_payment(SHOW, who, order, "tok"))
         sure(await self.ledger.settle(SHOW, order, attempt.number, approved=approved))
 
-    async def refund(self, order: str, *, restock: bool, **part: int) -> None:
-        key = "-".join(["back", order, *part])
+    async def refund(self, order: str, *, restock: bool, sku: str = "", **part: int) -> None:
+        key = "-".join(["back", order, sku, *part])
         asked = self.ledger.refund(
-            SHOW, CREATOR, order, restock=restock, reason="r", idempotency_key=key, **part
+            SHOW, CREATOR, order, restock=restock, reason="r", idempotency_key=key, sku=sku, **part
         )
         due = sure(await asked)
         sure(await self.ledger.refunded(SHOW, order, [refund for refund, _ in due.refunds]))

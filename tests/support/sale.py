@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from server.commerce.bag import Wanted
 from server.commerce.catalog import Catalog, ProductSpec
 from server.commerce.ledger import Ledger
 from server.commerce.orders import Placed
@@ -82,7 +83,8 @@ class Sale:
         """Place an order; with a key of its own unless `key` is given."""
         self._keys += 1
         key = f"key-{self._keys}" if key is None else key
-        return await self.ledger.hold(self.show, who, sku, quantity, seen, idempotency_key=key)
+        wanted = (Wanted(sku, quantity, seen),)
+        return await self.ledger.hold(self.show, who, wanted, idempotency_key=key)
 
     async def held(self, who: Principal = ANNA, **more: Any) -> str:
         """Place an order that must succeed; returns its id."""

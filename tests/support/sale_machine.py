@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.sale import CREATOR, SHOW
 from support.sale_pair import PEOPLE, SalePair
 
+from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashStopped, Restocked
 from server.commerce.ledger import Swept
 from server.commerce.orders import OrderState, Undone
@@ -137,7 +138,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         said = self.model.undo_flash(self.ts, flash_id)
         self.agree("ok" if isinstance(real, Undone) else real, said)
         if isinstance(real, Undone):
-            at_it = [o for o in self.model.orders.values() if o.price.flash_id == flash_id]
+            at_it = [o for o in self.model.orders.values() if flash_id in o.flashes]
             assert real.remaining == real.waiting == sum(o.state == "paying" for o in at_it)
 
     @rule(
@@ -153,14 +154,22 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def hold_at_any_price(self, who: Principal, sku: str, quantity: int) -> None:
         self.place(who, self.new_key(), sku, quantity, ANY_PRICE)
 
+    @rule(who=people, quantities=st.tuples(small, small), seen=st.sampled_from((700, ANY_PRICE)))
+    def hold_a_bag(self, who: Principal, quantities: tuple[int | None, int | None], seen: int) -> None:
+        """Both products, or one of them and one that there is not."""
+        self.place_bag(who, self.new_key(), self.bag(quantities, seen))
+
+    @rule(who=people, quantities=st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    def buy_a_bag(self, who: Principal, quantities: tuple[int, int]) -> None:
+        key = self.new_key()
+        self.place_bag(who, key, self.bag(quantities, ANY_PRICE))
+        self.pay_for(who, key)
+
     @rule(who=people, sku=skus)
     def buy(self, who: Principal, sku: str) -> None:
         key = self.new_key()
         self.place(who, key, sku, 1, ANY_PRICE)
-        if (who.pid, key) in self.ids:
-            pick = list(self.ids).index((who.pid, key))
-            self.try_to_pay(pick, "tok_1")
-            self.book(self.pick_order(pick), 1, approved=True)
+        self.pay_for(who, key)
 
     @precondition(some_hold)
     @rule(pick=picks, who=people, quantity=st.sampled_from((0, 1, 2, None)), swept=st.booleans())
@@ -173,9 +182,10 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         if swept:
             self.sweep()
         self.model.advance(self.ts)
-        units = self.model.left(order.sku) if quantity is None else quantity
+        sku = order.lines[-1].sku
+        units = self.model.left(sku) if quantity is None else quantity
         if units:
-            self.place(who, self.new_key(), order.sku, units, ANY_PRICE)
+            self.place(who, self.new_key(), sku, units, ANY_PRICE)
         self.book(self.pick_order(0, [key]), len(order.attempts), approved=True)
 
     @precondition(some_hold)
@@ -202,13 +212,14 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         self.announce(sku, price, (0, 150), limits)
         self.place(who, self.new_key(), sku, units, ANY_PRICE)
 
-    @rule(who=people, sku=skus, price=prices, late=st.booleans())
-    def undo_while_paying(self, who: Principal, sku: str, price: int, late: bool) -> None:
-        """A flash price is undone while somebody pays, in time or too late."""
+    @rule(who=people, sku=skus, price=prices, late=st.booleans(), other=st.booleans())
+    def undo_while_paying(self, who: Principal, sku: str, price: int, late: bool, other: bool) -> None:
+        """A flash price is undone while somebody pays (and for something else, too), in time or too late."""
         self.announce(sku, price, (0, 150), (None, None))
         key = (who.pid, self.new_key())
-        self.place(who, key[1], sku, 1, ANY_PRICE)
-        if key in self.ids and (flash := self.model.orders[key].price.flash_id):
+        more = [Wanted(each, 1, ANY_PRICE) for each in SKUS if other and each != sku]
+        self.place_bag(who, key[1], [Wanted(sku, 1, ANY_PRICE), *more])
+        if key in self.ids and (flash := self.model.orders[key].lines[0].price.flash_id):
             self.try_to_pay(list(self.ids).index(key), "tok_1")
             if late:
                 self.move_clock_to_the_end_of(self.model.orders[key])
@@ -221,7 +232,8 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         """The same key again, with the same body or another one."""
         who, order_id, order = self.pick_order(pick)
         key = next(key for (_, key), known in self.ids.items() if known == order_id)
-        self.place(who, key, order.sku, order.quantity + other, order.seen_price_minor)
+        first, *rest = (Wanted(line.sku, line.quantity, line.seen_price_minor) for line in order.lines)
+        self.place_bag(who, key, [first._replace(quantity=first.quantity + other), *rest])
 
     @precondition(some_order)
     @rule(pick=picks, token=st.sampled_from(("tok_1", "tok_2")))
@@ -246,11 +258,19 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         self.take_back(self.pick_order(pick), restock=restock)
 
     @precondition(some_payment)
-    @rule(pick=picks, restock=st.booleans(), amount=st.none() | st.sampled_from((1, 400, 1000)), units=few)
-    def refund_a_part(self, pick: int, restock: bool, amount: int | None, units: int) -> None:
+    @rule(
+        pick=picks,
+        restock=st.booleans(),
+        amount=st.none() | st.sampled_from((1, 400, 1000)),
+        units=few,
+        sku=st.just("") | skus,
+    )
+    def refund_a_part(self, pick: int, restock: bool, amount: int | None, units: int, sku: str) -> None:
         paid = [key for key in self.ids if self.model.orders[key].state == "paid"]
-        quantity = units if units and amount is None else None
-        self.take_back(self.pick_order(pick, paid), restock=restock, amount=amount, units=quantity)
+        units, sku = (0, "") if amount else (units, sku)
+        self.take_back(
+            self.pick_order(pick, paid), restock=restock, amount=amount, units=units or None, sku=sku
+        )
 
     @precondition(some_order)
     @rule(pick=picks, less=st.sampled_from((0, 0, 1)))
@@ -265,6 +285,21 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         asked = max(order.returned, asked)
         said = self.model.refunded(order, asked)
         self.agree(self.seen_state(view.state, view.expires_sale_ms), said)
+
+    def bag(self, quantities: tuple[int | None, int | None], seen: int) -> list[Wanted]:
+        """So many of each; None of one: the other and what there is not, or (of both) the first alone."""
+        lines = [Wanted(sku, n, seen) for sku, n in zip(SKUS, quantities, strict=True) if n]
+        return (
+            lines
+            if len(lines) == len(SKUS)
+            else [*(lines or [Wanted(SKUS[0], 1, seen)]), Wanted("none", 1, seen)]
+        )
+
+    def pay_for(self, who: Principal, key: str) -> None:
+        if (who.pid, key) in self.ids:
+            pick = list(self.ids).index((who.pid, key))
+            self.try_to_pay(pick, "tok_1")
+            self.book(self.pick_order(pick), 1, approved=True)
 
     @invariant()
     def agree_on_all(self) -> None:

@@ -12,6 +12,7 @@ from support.proof import KEY, sealed
 from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, person
 
 from server.commerce import model
+from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, FlashStarted, ProductPut, ProductSpec
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import price_in_force
@@ -107,13 +108,18 @@ class SalePair:
         self.agree("ok" if isinstance(real, FlashStarted) else real, said)
 
     def place(self, who: Principal, key: str, sku: str, quantity: int, seen: int) -> None:
-        real = self._run(self.sale.ledger.hold(SHOW, who, sku, quantity, seen, idempotency_key=key))
-        said = self.model.hold(self.ts, who.pid, key, sku=sku, quantity=quantity, seen=seen)
+        self.place_bag(who, key, [Wanted(sku, quantity, seen)])
+
+    def place_bag(self, who: Principal, key: str, wanted: list[Wanted]) -> None:
+        real = self._run(self.sale.ledger.hold(SHOW, who, wanted, idempotency_key=key))
+        said = self.model.hold(self.ts, who.pid, key, wanted)
         if isinstance(real, Placed):
             view = real.order.view()
             self.agree(self.seen_state(view.state, view.expires_sale_ms), said)
             order = self.model.orders[who.pid, key]
-            assert (view.unit_price_minor, view.lines[0].price_version, view.lines[0].flash) == order.price
+            told = [(line.unit_price_minor, line.price_version, line.flash) for line in view.lines]
+            assert told == [line.price for line in order.lines]
+            assert view.total_minor == order.price_of([line.quantity for line in order.lines])
             self.ids[who.pid, key] = view.id
         else:
             self.agree(real, said)
@@ -142,7 +148,13 @@ class SalePair:
         self.agree("cancelled" if isinstance(real, OrderState) else real, said)
 
     def take_back(
-        self, picked: Picked, *, restock: bool, amount: int | None = None, units: int | None = None
+        self,
+        picked: Picked,
+        *,
+        restock: bool,
+        amount: int | None = None,
+        units: int | None = None,
+        sku: str = "",
     ) -> None:
         _, order_id, order = picked
         asked = self.sale.ledger.refund(
@@ -154,9 +166,10 @@ class SalePair:
             idempotency_key=self.new_key(),
             amount_minor=amount,
             quantity=units,
+            sku=sku,
         )
         real = self._run(asked)
-        said = self.model.refund(self.ts, order, restock=restock, amount=amount, units=units)
+        said = self.model.refund(self.ts, order, restock=restock, amount=amount, units=units, sku=sku)
         self.agree(real.order.view().state if isinstance(real, RefundDue) else real, said)
 
     def agree(self, real: object, said: object) -> None:
@@ -204,8 +217,9 @@ class SalePair:
         return self._run(ask())
 
     def due_among(self, records: list[Record]) -> list[Record]:
-        """Recorded orders that are due and not yet written off."""
-        return [o for o in records if o["state"] != self.seen_state(o["state"], o["expires"])]
+        """The lines (with their pid) of recorded orders that are due and not yet written off."""
+        due = [o for o in records if o["state"] != self.seen_state(o["state"], o["expires"])]
+        return [{**line, "pid": o["pid"]} for o in due for line in o.get("lines", [o])]
 
     def check_all(self) -> None:
         """Both sides show the same: orders, stock, caps, quotas, prices in force."""

@@ -16,6 +16,9 @@ export const kept = (order) => order.total_minor - order.refunds.reduce((/** @ty
 /** A buyer by the end of the pid: the log knows no names. Pure. @param {string} pid */
 export const buyerName = (pid) => `Buyer ${pid.slice(-4)}`;
 
+/** What was bought, in a few words. Pure. @param {any} order @param {Record<string, {title: string}>} products */
+export const named = ({ lines: [first, ...more] }, products) => `${products[first.sku]?.title ?? first.sku}${first.quantity > 1 ? ` × ${first.quantity}` : ""}${more.length ? ` + ${more.length} more` : ""}`;
+
 export class Orders {
   /** @param {import("../feed.js").Feed} feed @param {() => void} redraw */
   constructor(feed, redraw) {
@@ -61,11 +64,11 @@ export class Orders {
     const { products, show: now } = this.feed.state;
     if (!orders.length) return void parent.replaceChildren(h("p", { class: "empty", text: "No orders yet. Each one shows here as the ledger takes it." }));
     list(parent, orders, (order) => order.id, (order) => h("div", { class: "ord", "data-testid": "order-row" },
-      h("img", { class: "th", src: products[order.sku]?.image_url ?? "/static/assets/bag.svg", width: 36, height: 36, alt: "" }),
+      h("img", { class: "th", src: products[order.lines[0].sku]?.image_url ?? "/static/assets/bag.svg", width: 36, height: 36, alt: "" }),
       h("div", { class: "grow" }, h("div", { class: "sm b clip" }), h("div", { class: "xs mut clip n" })),
       h("div", { class: "end" }, h("b", { class: "sm n" }), h("div", {}, h("span")))), (row, order) => {
       const [, what, sum] = /** @type {any} */ (row.children);
-      text(what.children[0], `${products[order.sku]?.title ?? order.sku}${order.quantity > 1 ? ` × ${order.quantity}` : ""}`);
+      text(what.children[0], named(order, products));
       text(what.children[1], `${buyerName(order.buyer)} · entry ${order.entry}`);
       text(sum.children[0], money(order.state === "paid" ? kept(order) : order.total_minor, now.currency));
       const [word, tone] = TAGS[order.state];

@@ -84,7 +84,7 @@ export class Sale {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       say(error.code === "hold_expired" ? null : error.code);
-      if (error.code === "hold_expired") this.refused("hold_expired", { sku: order.sku });
+      if (error.code === "hold_expired") this.refused("hold_expired", { sku: order.lines[0].sku });
     }
   }
 
@@ -110,7 +110,7 @@ export class Sale {
   follow(orders) {
     const order = orders[this.sheets.holdId];
     const ends = { paid: "paid", expired: "hold_expired", cancelled: "given_back", refund_due: "hold_expired" };
-    if (this.sheets.kind === "hold" && ends[order?.state]) this.refused(ends[order.state], { sku: order.sku, order });
+    if (this.sheets.kind === "hold" && ends[order?.state]) this.refused(ends[order.state], { sku: order.lines[0].sku, order });
   }
 
   /** How an order or a tap ended, in words. */

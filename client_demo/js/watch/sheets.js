@@ -73,7 +73,6 @@ export class Sheets {
 
   /** The hold: time left, what it costs in all, Pay, Give it back. */
   hold(order) {
-    const product = this.state.products[order.sku];
     this.holdId = order.id;
     this.holdMs = Math.max(holdLeft(this.state.show, order, this.feed.now()), HOLD_WARN_MS);
     const circle = ring("lg");
@@ -84,10 +83,9 @@ export class Sheets {
     const line = (label, minor, type = "") => h("div", { class: type }, h("span", { text: label }), h("span", { text: this.money(minor) }));
     const content = h("div", { "data-testid": "hold-sheet" },
       h("div", { class: "row held" }, circle, h("div", { class: "grow" }, h("h2", { text: "Held for you" }), until)),
-      h("div", { class: "cell" }, thumb(product, 56), h("div", { class: "grow" },
-        h("div", { class: "b clip", text: `${product?.title ?? order.sku}${order.quantity > 1 ? ` × ${order.quantity}` : ""}` }), h("b", { class: "sm n", text: this.money(order.unit_price_minor) }))),
+      ...order.lines.map((each) => this.bought(each)),
       this.state.show.test_mode && this.cards(),
-      h("div", { class: "lines n" }, line(order.lines?.[0]?.flash ? "Item, flash price" : "Item", order.goods_minor), order.shipping_minor > 0 && line("Shipping", order.shipping_minor), line("Total, tax included", order.total_minor, "tot")),
+      h("div", { class: "lines n" }, line(order.lines.length > 1 ? `${order.lines.length} products` : order.lines[0].flash ? "Item, flash price" : "Item", order.goods_minor), order.shipping_minor > 0 && line("Shipping", order.shipping_minor), line("Total, tax included", order.total_minor, "tot")),
       note, h("div", { class: "acts" }, pay, back));
     this.open("hold", "Held for you", content, () => {
       const now = this.state.orders[order.id] ?? order;
@@ -102,6 +100,13 @@ export class Sheets {
       text(pay, busy ? "Paying…" : `Pay ${this.money(order.total_minor)}`);
       for (const button of [pay, back]) attr(button, "disabled", busy ? "" : null);
     });
+  }
+
+  /** One product of an order. */
+  bought({ sku, quantity, unit_price_minor }) {
+    const product = this.state.products[sku];
+    return h("div", { class: "cell", "data-testid": "hold-line" }, thumb(product, 56), h("div", { class: "grow" },
+      h("div", { class: "b clip", text: `${product?.title ?? sku}${quantity > 1 ? ` × ${quantity}` : ""}` }), h("b", { class: "sm n", text: this.money(unit_price_minor) })));
   }
 
   /** The cards of the test gateway. */

@@ -39,11 +39,15 @@ local function stock_json(p)
   return string.format('{"sku":"%s","left":%d,"held":%d,"sold":%d}', p.sku, p.left, p.held, p.sold)
 end
 
+-- A refusal about one line of those that are asked for; of several it names the sku.
+local function refuse_line(code, lines, l, ...)
+  return refuse(code, #lines > 1 and {'sku', l.sku, ...} or {...})
+end
+
 -- The refusal `sold_out` without the number where viewers may not know it: who asks for very many would learn it.
-local function hide_left(p, sold_out)
-  local display = cjson.decode(redis.call('HGET', base .. 'p:' .. p.sku, 'attrs')).stock_display
-  if display == 'exact' or sold_out[3] == '{"left":0}' then return sold_out end
-  return refuse('sold_out', {'left', NULL})
+local function sold_out(lines, l, left)
+  local display = left == 0 or cjson.decode(redis.call('HGET', base .. 'p:' .. l.sku, 'attrs')).stock_display == 'exact'
+  return refuse_line('sold_out', lines, l, 'left', display and left or NULL)
 end
 
 -- Move units between left, held and sold.
@@ -91,9 +95,10 @@ end
 
 -- Orders -------------------------------------------------------------------------------------------------------------
 
--- An order's record is one string: a msgpack map of pid sku quantity unit_minor seen_minor total_minor flash ('' none)
+-- An order's record is one string: a msgpack map of pid sku quantity seen_minor unit_minor flash ('' none) total_minor
 -- lot (where it was won in an auction) state expires (sale-clock ms) extended attempt token (a print) paid_by refunds
--- (a list, see "Money back") static (JSON members that were frozen at the hold) seq. nil when there is no such order.
+-- (a list, see "Money back") static (JSON members that were frozen at the hold) seq. An order of several lines has `lines`,
+-- each with the first five after pid, which it does not have itself. nil when there is no such order.
 local function order(id)
   local record = redis.call('GET', base .. 'o:' .. id)
   if not record then return nil end
@@ -102,26 +107,27 @@ local function order(id)
   return o
 end
 
+-- An order of one line is its own line.
+local function lines_of(o) return o.lines or {o} end
+
 local function is_holding(o) return o.state == 'held' or o.state == 'paying' end
 local function is_due(o) return is_holding(o) and o.expires <= sale_ms end
 
--- Money back: each refund is {id, amount, units (that came back), restock, reason, due, done (nil: not yet)}.
+-- Money back: each refund is {id, amount, units (that came back, of each line), restock, reason, due, done (nil: not yet)}.
 local function refunds_json(o)
+  if not o.refunds[1] then return '[]' end
   local out = {}
   for i, r in ipairs(o.refunds) do
-    out[i] = J('id', r.id, 'amount_minor', r.amount, 'quantity', r.units, 'restock', r.restock, 'reason', r.reason,
+    local units, lines = 0, {}
+    for k, l in ipairs(lines_of(o)) do
+      units = units + r.units[k]
+      if o.lines and r.units[k] > 0 then lines[#lines + 1] = RAW(J('sku', l.sku, 'quantity', r.units[k])) end
+    end
+    out[i] = J('id', r.id, 'amount_minor', r.amount, 'quantity', units, 'restock', r.restock, 'reason', r.reason,
       'due_at_ms', r.due, 'done_at_ms', r.done or NULL)
+    if o.lines then out[i] = string.sub(out[i], 1, -2) .. ',"lines":' .. JA(lines) .. '}' end
   end
   return '[' .. table.concat(out, ',') .. ']'
-end
-
--- What of an order has not been given back: minor units, units.
-local function not_given_back(o)
-  local amount, units = o.total_minor, o.quantity
-  for _, r in ipairs(o.refunds) do
-    amount, units = amount - r.amount, units - r.units
-  end
-  return amount, units
 end
 
 -- The one place that writes an order as JSON: `static` was frozen at the hold, the rest moves.
@@ -136,6 +142,18 @@ local function order_json(o)
     refunds_json(o), o.seq)
 end
 
+-- The stock of an order's products, and the prices that were asked for.
+local function seen_json(o)
+  if not o.lines then
+    return string.format('"stock":[%s],"seen_price_minor":%d', stock_json(product(o.sku)), o.seen_minor)
+  end
+  local stock, seen = {}, {}
+  for i, l in ipairs(o.lines) do
+    stock[i], seen[i] = stock_json(product(l.sku)), string.format('%d', l.seen_minor)
+  end
+  return string.format('"stock":[%s],"seen_prices_minor":[%s]', table.concat(stock, ','), table.concat(seen, ','))
+end
+
 -- Give the order a state, keep its record, and write it to the log as order.<kind>. Returns it as JSON. Beside the order
 -- the entry says what a verifier needs and the buyer does not: the price that was asked for, how many attempts to pay
 -- there were, and which of them paid (0: none).
@@ -145,23 +163,34 @@ local function become(o, state, kind)
   if kind == 'held' then redis.call('ZADD', base .. 'orders', o.seq, o.id) end
   local json = order_json(o)
   append('subject:' .. o.pid, 'order.' .. kind,
-    string.format('{"order":%s,"stock":[%s],"seen_price_minor":%d,"attempt":%d,"paid_by":%d}', json,
-      stock_json(product(o.sku)), o.seen_minor, o.attempt, o.paid_by))
+    string.format('{"order":%s,%s,"attempt":%d,"paid_by":%d}', json, seen_json(o), o.attempt, o.paid_by))
   return json
 end
 
--- Count units against the viewer's caps and the flash price's quota; negative gives them back. What was won in an
--- auction counts against none.
-local function count(o, units)
+-- Count units of a line against the viewer's caps and the flash price's quota; negative gives them back. What was won in
+-- an auction counts against none.
+local function count(o, l, units)
   if o.lot then return end
-  redis.call('HINCRBY', base .. 'bought:' .. o.sku, o.pid, units)
-  if o.flash == '' then return end
-  redis.call('HINCRBY', base .. 'flashbought:' .. o.flash, o.pid, units)
-  local used = redis.call('HINCRBY', base .. 'f:' .. o.flash, 'used', units)
-  local p = product(o.sku)
-  if p.flash_id == o.flash then
+  redis.call('HINCRBY', base .. 'bought:' .. l.sku, o.pid, units)
+  if l.flash == '' then return end
+  redis.call('HINCRBY', base .. 'flashbought:' .. l.flash, o.pid, units)
+  local used = redis.call('HINCRBY', base .. 'f:' .. l.flash, 'used', units)
+  local p = product(l.sku)
+  if p.flash_id == l.flash then
     p.flash_used = used
-    redis.call('HSET', base .. 'p:' .. o.sku, 'flash_used', used)
+    redis.call('HSET', base .. 'p:' .. l.sku, 'flash_used', used)
+  end
+end
+
+-- Move an order's units (all, or so many `units` of each line) between left, held and sold, and to or from what counts
+-- against caps and quotas: each of the four is 1, 0 or -1.
+local function move(o, left, held, sold, counted, units)
+  for i, l in ipairs(lines_of(o)) do
+    local n = units and units[i] or l.quantity
+    if n > 0 then
+      if counted ~= 0 then count(o, l, counted * n) end
+      shift(product(l.sku), left * n, held * n, sold * n)
+    end
   end
 end
 
@@ -175,95 +204,35 @@ local function end_flash_if_used_up(p)
   if not p.flash_id or not quantity or used < quantity then return end
   local ids = due_ids()
   for _, id in ipairs(ids) do
-    local o = order(id)
-    if o.flash == p.flash_id then used = used - o.quantity end
+    for _, l in ipairs(lines_of(order(id))) do
+      if l.flash == p.flash_id then used = used - l.quantity end
+    end
   end
   if #ids < DUE_MAX and used >= quantity then end_flash(p, 'quantity') end
-end
-
--- Who has paid for something here, for those who ask whether somebody is a buyer. pid → paid orders.
-local function count_buyer(o, orders)
-  if redis.call('HINCRBY', base .. 'buyers', o.pid, orders) <= 0 then redis.call('HDEL', base .. 'buyers', o.pid) end
-end
-
--- From now on this money is to go back; the reconciler sees to it until money_is_back.
-local function money_is_due(o, amount, units, reason, restock)
-  o.refunds[#o.refunds + 1] = {id = 'r' .. (#o.refunds + 1), amount = amount, units = units, restock = restock,
-    reason = reason, due = ts}
-  redis.call('ZADD', base .. 'refunds', ts, o.id)
-end
-
--- Take a paid order back, or a part of it: its money is due, its units return to the shelf or are written off.
-local function take_back(o, amount, units, reason, restock)
-  money_is_due(o, amount, units, reason, restock)
-  if units > 0 then
-    count(o, -units)
-    shift(product(o.sku), restock and units or 0, 0, -units)
-  end
-  if not_given_back(o) > 0 then return become(o, 'paid', 'part_refund_due') end
-  count_buyer(o, -1)
-  return become(o, 'refund_due', 'refund_due')
-end
-
--- The refunds whose money is not back yet: id, amount, …
-local function open_refunds(o)
-  local out = {}
-  for _, r in ipairs(o.refunds) do
-    if not r.done then
-      out[#out + 1] = r.id
-      out[#out + 1] = r.amount
-    end
-  end
-  return out
-end
-
--- The money of these refunds (a set of ids) is back. Nothing happens before that is so for all that are open.
-local function money_is_back(o, ids)
-  local open = 0
-  for _, r in ipairs(o.refunds) do
-    if not r.done then
-      if not ids[r.id] then return end
-      open = open + 1
-    end
-  end
-  if open == 0 then return end
-  for _, r in ipairs(o.refunds) do r.done = r.done or ts end
-  redis.call('ZREM', base .. 'refunds', o.id)
-  if o.state == 'refund_due' then become(o, 'refunded', 'refunded') else become(o, o.state, 'part_refunded') end
-end
-
--- Whether a seller who asks is in charge of what `seller` sells: what is somebody's own is nobody else's, but what the
--- owner sells every seller of the show may look after. `subject`: the asker's name, as a product may give it.
-local function looks_after(seller, subject)
-  return seller == show.owner or seller == actor or seller == subject or authorise('run_show')
-end
-
-local function is_in_charge(o, subject)
-  return looks_after(cjson.decode('{' .. o.static .. '}').seller, subject)
 end
 
 -- Undo a hold: the units go back on the shelf.
 local function release(o, state)
   redis.call('ZREM', base .. 'holds', o.id)
   if o.lot and state == 'expired' then redis.call('HINCRBY', base .. 'lotunpaid', o.pid, 1) end
-  count(o, -o.quantity)
-  shift(product(o.sku), o.quantity, -o.quantity, 0)
+  move(o, 1, -1, 0, -1)
   become(o, state, state)
 end
 
 -- Room ---------------------------------------------------------------------------------------------------------------
 
--- Due holds count as free. Adds them up one by one, the longest due first, until short() finds no refusal any more.
--- Returns the last refusal, or nil and the due orders that have to be expired before anything else is written.
-local function make_room(p, short, free)
+-- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;
+-- free(order, line) says whether that made room. Returns the last refusal, or nil and the due orders that have to be
+-- expired before anything else is written.
+local function make_room(short, free)
   local no, due = short(), {}
   if not no then return nil, due end
   local ids = due_ids()
   for _, id in ipairs(ids) do
-    local o = order(id)
-    if o.sku == p.sku then
+    local o, made_room = order(id), false
+    for _, l in ipairs(lines_of(o)) do made_room = free(o, l) or made_room end
+    if made_room then
       due[#due + 1] = o
-      free(o)
       no = short()
       if not no then return nil, due end
     end
@@ -271,33 +240,63 @@ local function make_room(p, short, free)
   return #ids == DUE_MAX and {'sweep'} or no
 end
 
--- Room for `quantity` more units of `p` for this viewer, at flash price `flash` ('' none): caps, quota, then stock.
-local function room_for(p, pid, quantity, flash)
-  local left, cap = p.left, tonumber(p.per_viewer_max)
-  local mine = cap and tonumber(redis.call('HGET', base .. 'bought:' .. p.sku, pid) or 0) or 0
-  local f, flash_mine, flash_cap, flash_quantity, flash_used = nil, 0, nil, nil, 0
-  if flash ~= '' then
-    f = redis.call('HMGET', base .. 'f:' .. flash, 'quantity', 'used', 'per_viewer_max')
-    flash_quantity, flash_used, flash_cap = tonumber(f[1]), tonumber(f[2]), tonumber(f[3])
-    flash_mine = tonumber(redis.call('HGET', base .. 'flashbought:' .. flash, pid) or 0)
+-- Room for more units of one product, as `make_room`.
+local function make_room_in(p, short, free)
+  return make_room(short, function(o, l)
+    if l.sku ~= p.sku then return false end
+    free(l.quantity)
+    return true
+  end)
+end
+
+-- Room for these lines (of different skus, at flash price `flash`, '' none) for this viewer, all or none: the caps and
+-- quotas of all, then the stock.
+local function room_for(pid, lines)
+  local shelves, flashes = {}, {}
+  for _, l in ipairs(lines) do
+    local p = product(l.sku)
+    local cap = tonumber(p.per_viewer_max)
+    shelves[l.sku] = {left = p.left, cap = cap,
+      mine = cap and tonumber(redis.call('HGET', base .. 'bought:' .. l.sku, pid) or 0) or 0}
+    if l.flash ~= '' then
+      local f = flashes[l.flash]
+      if not f then
+        local terms = redis.call('HMGET', base .. 'f:' .. l.flash, 'quantity', 'used', 'per_viewer_max')
+        f = {quantity = tonumber(terms[1]), used = tonumber(terms[2]), cap = tonumber(terms[3]), asked = 0,
+          mine = tonumber(redis.call('HGET', base .. 'flashbought:' .. l.flash, pid) or 0)}
+        flashes[l.flash] = f
+      end
+      f.asked = f.asked + l.quantity
+    end
   end
   local function short()
-    if cap and mine + quantity > cap then return refuse('limit_reached', {'limit', cap}) end
-    if flash_cap and flash_mine + quantity > flash_cap then return refuse('limit_reached', {'limit', flash_cap}) end
-    if flash_quantity and flash_used + quantity > flash_quantity then
-      return refuse('limit_reached', {'limit', math.max(0, flash_quantity - flash_used)})
+    for _, l in ipairs(lines) do
+      local shelf, f = shelves[l.sku], flashes[l.flash]
+      if shelf.cap and shelf.mine + l.quantity > shelf.cap then
+        return refuse_line('limit_reached', lines, l, 'limit', shelf.cap)
+      end
+      if f and f.cap and f.mine + f.asked > f.cap then
+        return refuse_line('limit_reached', lines, l, 'limit', f.cap)
+      end
+      if f and f.quantity and f.used + f.asked > f.quantity then
+        return refuse_line('limit_reached', lines, l, 'limit', math.max(0, f.quantity - f.used))
+      end
     end
-    if left < quantity then return refuse('sold_out', {'left', left}) end
-  end
-  local function free(o)
-    left = left + o.quantity
-    if o.pid == pid then mine = mine - o.quantity end
-    if f and o.flash == flash then
-      flash_used = flash_used - o.quantity
-      if o.pid == pid then flash_mine = flash_mine - o.quantity end
+    for _, l in ipairs(lines) do
+      if shelves[l.sku].left < l.quantity then return sold_out(lines, l, shelves[l.sku].left) end
     end
   end
-  return make_room(p, short, free)
+  local function free(o, l)
+    local shelf, f = shelves[l.sku], flashes[l.flash]
+    if shelf then shelf.left = shelf.left + l.quantity end
+    if f then f.used = f.used - l.quantity end
+    if o.pid == pid and not o.lot then
+      if shelf then shelf.mine = shelf.mine - l.quantity end
+      if f then f.mine = f.mine - l.quantity end
+    end
+    return shelf or f
+  end
+  return make_room(short, free)
 end
 
 local function expire_all(due)

@@ -80,7 +80,7 @@ local function sell(l, p, winner)
     'market', show.market or NULL, 'lines', RAW('[' .. line .. ']'), 'sku', l.sku, 'quantity', 1,
     'unit_price_minor', price, 'goods_minor', price, 'shipping_minor', 0, 'tax_minor', 0, 'total_minor', price,
     'commission_bps', bps, 'commission_minor', commission, 'currency', show.currency, 'placed_at_ms', ts)
-  local o = {id = l.order, pid = winner.pid, sku = l.sku, quantity = 1, seen_minor = winner.max, total_minor = price,
+  local o = {id = l.order, pid = winner.pid, sku = l.sku, quantity = 1, seen_minor = winner.max, unit_minor = price, total_minor = price,
     flash = '', lot = l.id, expires = sale_ms + l.hold_ms, attempt = 0, paid_by = 0, refunds = {},
     static = string.sub(static, 2, -2)}
   redis.call('ZADD', base .. 'holds', o.expires, o.id)

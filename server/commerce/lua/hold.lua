@@ -1,48 +1,73 @@
--- durable
--- Reserve stock for a buyer at the price in force. arg: 1 order id (made from the buyer's idempotency key: an order
--- that exists is a repeat), 2 sku, 3 quantity, 4 the unit price that the buyer saw, 5 hold_ms.
--- The order of the checks is part of the public contract.
-local id, sku, quantity, seen_minor = arg(1), arg(2), tonumber(arg(3)), tonumber(arg(4))
+-- Reserve stock for a buyer at the prices in force, every line or none. arg: 1 order id (made from the buyer's idempotency
+-- key: an order that exists is a repeat), 2 hold_ms, then of each line: sku (none twice), quantity, the unit price that the
+-- buyer saw. The order of the checks is part of the public contract; each is made for all lines before the next.
+local id, lines = arg(1), {}
+for i = 7, #ARGV, 3 do
+  lines[#lines + 1] = {sku = ARGV[i], quantity = tonumber(ARGV[i + 1]), seen_minor = tonumber(ARGV[i + 2])}
+end
 local known = order(id)
 if known then
-  if known.sku ~= sku or known.quantity ~= quantity or known.seen_minor ~= seen_minor then
-    return refuse('idempotency_conflict')
+  local had = lines_of(known)
+  local same = #had == #lines
+  for i, l in ipairs(lines) do
+    local h = had[i]
+    same = same and h.sku == l.sku and h.quantity == l.quantity and h.seen_minor == l.seen_minor
   end
-  return {'ok', 0, order_json(known)}
+  return same and {'ok', 0, order_json(known)} or refuse('idempotency_conflict')
 end
-local p = product(sku)
-if not p then return refuse('unknown_sku') end
+for _, l in ipairs(lines) do
+  if not product(l.sku) then return refuse_line('unknown_sku', lines, l) end
+end
 if banned(actor) then return refuse('banned') end
 if not authorise('buy') then return refuse(token_role == 'guest' and 'guests_closed' or 'forbidden') end
 if show.state ~= 'live' then return refuse('show_closed') end
 if show.sales_paused == '1' then return refuse('sales_paused') end
-local unit_minor, version, flash = price_in_force(p, sale_ms)
-if unit_minor > seen_minor then
-  return refuse('price_changed', {'price_minor', unit_minor, 'price_version', version})
+local first, several = product(lines[1].sku), #lines > 1
+for i = 2, #lines do -- one order is one sale by one seller
+  if product(lines[i].sku).seller ~= first.seller then return refuse_line('mixed_sellers', lines, lines[i]) end
 end
-flash = flash or ''
-local no, due = room_for(p, actor, quantity, flash)
-if no then return no[2] == 'sold_out' and hide_left(p, no) or no end
+local versions = {}
+for i, l in ipairs(lines) do
+  local unit_minor, version, flash = price_in_force(product(l.sku), sale_ms)
+  l.unit_minor, l.flash, versions[i] = unit_minor, flash or '', version
+  if l.unit_minor > l.seen_minor then
+    return refuse_line('price_changed', lines, l, 'price_minor', l.unit_minor, 'price_version', versions[i])
+  end
+end
+local no, due = room_for(actor, lines)
+if no then return no end
 
 expire_all(due)
-local goods, bps = unit_minor * quantity, tonumber(p.commission_bps) or 0
--- (goods · bps + 5000) div 10000 in two parts, because goods · bps may pass 2^53.
-local commission = math.floor(goods / 10000) * bps + math.floor(((goods % 10000) * bps + 5000) / 10000)
+local goods, commission, bps = 0, 0, tonumber(first.commission_bps) or 0
+local told, rate = {}, string.format('%d', bps)
 -- Frozen from here on. Written out, not through J: this is the busiest script. Ids and prices need no escaping.
-local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","market":%s,"lines":[{"sku":"%s",'
-  .. '"quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s}],"sku":"%s","quantity":%d,'
-  .. '"unit_price_minor":%d,"goods_minor":%d,"shipping_minor":0,"tax_minor":0,"total_minor":%d,"commission_bps":%d,'
-  .. '"commission_minor":%d,"currency":"%s","placed_at_ms":%d',
-  id, show.id, json_value(p.seller), show.owner, json_value(show.market), sku, quantity, unit_minor, version,
-  flash == '' and 'null' or '"' .. flash .. '"', sku, quantity, unit_minor, goods, goods, bps, commission,
-  show.currency, ts)
-local o = {id = id, pid = actor, sku = sku, quantity = quantity, seen_minor = seen_minor, total_minor = goods,
-  flash = flash, expires = sale_ms + tonumber(arg(5)), attempt = 0, paid_by = 0, refunds = {}, static = static}
+for i, l in ipairs(lines) do
+  local minor, line_bps = l.unit_minor * l.quantity, tonumber(product(l.sku).commission_bps) or 0
+  goods = goods + minor
+  -- (minor · bps + 5000) div 10000 in two parts, because minor · bps may pass 2^53.
+  commission = commission + math.floor(minor / 10000) * line_bps
+    + math.floor(((minor % 10000) * line_bps + 5000) / 10000)
+  if line_bps ~= bps then rate = 'null' end
+  told[i] = string.format('{"sku":"%s","quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s%s}', l.sku,
+    l.quantity, l.unit_minor, versions[i], l.flash == '' and 'null' or '"' .. l.flash .. '"',
+    several and string.format(',"commission_bps":%d', line_bps) or '')
+end
+local one = lines[1]
+local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","market":%s,"lines":[%s],%s'
+  .. '"goods_minor":%d,"shipping_minor":0,"tax_minor":0,"total_minor":%d,"commission_bps":%s,"commission_minor":%d,'
+  .. '"currency":"%s","placed_at_ms":%d',
+  id, show.id, json_value(first.seller), show.owner, json_value(show.market), table.concat(told, ','),
+  several and '' or string.format('"sku":"%s","quantity":%d,"unit_price_minor":%d,', one.sku, one.quantity,
+    one.unit_minor), goods, goods, rate, commission, show.currency, ts)
+local o = several and {lines = lines} or one
+o.id, o.pid, o.total_minor, o.expires, o.attempt, o.paid_by, o.refunds, o.static = id, actor, goods,
+  sale_ms + tonumber(arg(2)), 0, 0, {}, static
 redis.call('ZADD', base .. 'holds', o.expires, id)
 redis.call('ZADD', base .. 'by:' .. actor, ts, id)
-if flash ~= '' then redis.call('ZADD', base .. 'flashorders:' .. flash, ts, id) end
-count(o, quantity)
-shift(p, -quantity, quantity, 0)
+for _, l in ipairs(lines) do
+  if l.flash ~= '' then redis.call('ZADD', base .. 'flashorders:' .. l.flash, ts, id) end
+end
+move(o, -1, 1, 0, 1)
 local json = become(o, 'held', 'held')
-end_flash_if_used_up(p)
+for _, l in ipairs(lines) do end_flash_if_used_up(product(l.sku)) end
 return {'ok', 1, json, ts}

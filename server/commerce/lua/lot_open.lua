@@ -12,9 +12,9 @@ local floor = tonumber(p.floor_minor)
 if floor and start_minor < floor then return refuse('below_floor', {'floor_minor', floor}) end
 if redis.call('ZCARD', base .. 'lots') >= tonumber(arg(10)) then return refuse('too_many_lots') end
 local left = p.left
-local no, due = make_room(p, function()
+local no, due = make_room_in(p, function()
   if left < 1 then return refuse('sold_out', {'left', left}) end
-end, function(o) left = left + o.quantity end)
+end, function(units) left = left + units end)
 if no then return no end
 
 expire_all(due)

@@ -10,7 +10,7 @@ local left = p.left
 local function short()
   if left + delta < 0 then return refuse('stock_underflow', {'left', left}) end
 end
-local no, due = make_room(p, short, function(o) left = left + o.quantity end)
+local no, due = make_room_in(p, short, function(units) left = left + units end)
 if no then return no end
 
 expire_all(due)

@@ -42,29 +42,27 @@ end
 if o.paid_by == n then return o.state == 'paid' and ask_again() or close() end
 if o.paid_by > 0 or not (is_holding(o) or o.state == 'expired') then return ask_again('surplus') end
 
-local p = product(o.sku)
 if is_holding(o) then
   o.paid_by = n
   redis.call('ZREM', base .. 'holds', o.id)
-  shift(p, 0, -o.quantity, o.quantity)
+  move(o, 0, -1, 1, 0)
   count_buyer(o, 1)
   become(o, 'paid', 'paid')
   return ask_again()
 end
 local no, due = {'undone'}, nil
-if not is_undone(o.flash) then no, due = room_for(p, o.pid, o.quantity, o.flash) end
+if not has_undone(o) then no, due = room_for(o.pid, lines_of(o)) end
 if no and no[1] == 'sweep' then return no end
 if no then
   o.paid_by = n
-  money_is_due(o, o.total_minor, 0, 'paid too late', false)
+  money_is_due(o, o.total_minor, no_units(o), 'paid too late', false)
   become(o, 'refund_due', 'refund_due')
   return close()
 end
 expire_all(due)
 o.paid_by = n
-count(o, o.quantity)
+move(o, -1, 0, 1, 1)
 count_buyer(o, 1)
-shift(p, -o.quantity, 0, o.quantity)
 become(o, 'paid', 'paid')
-end_flash_if_used_up(p)
+for _, l in ipairs(lines_of(o)) do end_flash_if_used_up(product(l.sku)) end
 return ask_again()

@@ -107,8 +107,8 @@ def test_unknown_fields_are_refused_in_every_body() -> None:
 def _bodies(schema: dict[str, Any]) -> list[dict[str, Any]]:
     if "$ref" in schema:
         return _bodies(DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
-    if "anyOf" in schema:
-        return [inner for option in schema["anyOf"] for inner in _bodies(option)]
+    if "anyOf" in schema or "oneOf" in schema:
+        return [inner for option in schema.get("anyOf") or schema["oneOf"] for inner in _bodies(option)]
     return [schema]
 
 
