@@ -1,3 +1,4 @@
+-- durable
 -- Reserve stock for a buyer at the prices in force, every line or none. arg: 1 order id (made from the buyer's idempotency
 -- key: an order that exists is a repeat), 2 hold_ms, then of each line: sku (none twice), quantity, the unit price that the
 -- buyer saw. The order of the checks is part of the public contract; each is made for all lines before the next.
