@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from server.archiver import Archiver
 from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
+from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
 from server.commerce.payments.gateway import Gateway
@@ -177,6 +178,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         moderation=Moderation(store, texts, pids, archive),
         archive=archive,
         catalog=Catalog(store),
+        catalog_files=CatalogFiles(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),

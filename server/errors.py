@@ -30,6 +30,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "idempotency_conflict": ProblemKind(422, "The Idempotency-Key was used with another body"),
     "precondition_required": ProblemKind(428, "The request needs an If-Match header"),
     "head_too_large": ProblemKind(431, "The request's headers are too large"),
+    "bad_rows": ProblemKind(422, "Rows of the file are wrong; nothing of it was taken"),
     "rate_limited": ProblemKind(429, "Too many requests"),
     # who asks
     "token_required": ProblemKind(401, "A bearer token is needed"),

@@ -101,22 +101,7 @@ class Catalog:
         """
         if refused := problems(spec) or (None if is_sku(sku) else Refused("bad_request", {"field": "sku"})):
             return refused
-        attributes = {
-            "title": spec.title,
-            "disclosure": spec.disclosure,
-            "image_url": spec.image_url,
-            "stock_display": spec.stock_display,
-            "description": spec.description,
-        }
-        asked = (
-            sku,
-            spec.price_minor,
-            *_optional(spec.stock, spec.per_viewer_max, spec.floor_minor, spec.cost_minor),
-            spec.seller or "",
-            spec.commission_bps,
-            msgspec.json.encode(attributes),
-            PRODUCTS_MAX,
-        )
+        asked = (*product_args(sku, spec), PRODUCTS_MAX)
         reply = await run_for(
             self._store, "product_put", show, principal, asked, idempotency_key=idempotency_key
         )
@@ -184,6 +169,25 @@ class Catalog:
         """End a flash price now; one that is over stays over. Refusals: forbidden, unknown_flash."""
         reply = await run_for(self._store, "flash_stop", show, principal, (flash_id,))
         return reply if isinstance(reply, Refused) else FlashStopped()
+
+
+def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
+    """A product as the scripts take it."""
+    attributes = {
+        "title": spec.title,
+        "disclosure": spec.disclosure,
+        "image_url": spec.image_url,
+        "stock_display": spec.stock_display,
+        "description": spec.description,
+    }
+    return (
+        sku,
+        spec.price_minor,
+        *_optional(spec.stock, spec.per_viewer_max, spec.floor_minor, spec.cost_minor),
+        spec.seller or "",
+        spec.commission_bps,
+        msgspec.json.encode(attributes),
+    )
 
 
 def problems(spec: ProductSpec | FlashSpec) -> Refused | None:

@@ -54,6 +54,12 @@ def check_json_type(content_type: str | None) -> None:
         raise Problem("unsupported_media_type", "the body must be application/json")
 
 
+def check_type(content_type: str | None, wanted: str) -> None:
+    """Refuse a body that does not say that it is of the type `wanted`."""
+    if (content_type or "").partition(";")[0].strip().lower() != wanted:
+        raise Problem("unsupported_media_type", f"the body must be {wanted}")
+
+
 def decode(decoder: "msgspec.json.Decoder[B]", body: bytes) -> B:
     """Decode a JSON body; raises Problem ``bad_request`` that names the wrong field."""
     try:

@@ -12,6 +12,7 @@ from server.errors import PROBLEMS, Problem
 from server.live import asyncapi
 from server.routes import (
     auctions,
+    catalog_files,
     hooks,
     moderation,
     openapi,
@@ -36,6 +37,7 @@ from server.telemetry import counter
 ENDPOINTS: Final[list[Endpoint]] = [
     *shows.endpoints.all,
     *products.endpoints.all,
+    *catalog_files.endpoints.all,
     *auctions.endpoints.all,
     *orders.endpoints.all,
     *order_list.endpoints.all,

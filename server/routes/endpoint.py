@@ -18,7 +18,7 @@ from server.errors import Problem
 from server.ids import is_show_id
 from server.routes.access import ANONYMOUS, Kind, check_scope
 from server.routes.answers import Answer, respond
-from server.routes.body import JSON_LIMIT, check_json_type, decode, read_body
+from server.routes.body import JSON_LIMIT, check_json_type, check_type, decode, read_body
 from server.routes.headers import idempotency_key, parse_press
 from server.routes.services import Services
 from server.tokens import Principal
@@ -81,6 +81,9 @@ class Endpoint:
     key: Key = "none"
     kind: Kind = "requests"
     query: tuple[str, ...] = ()
+    takes: str = "application/json"
+    """The type of the body; any but JSON comes to the handler as its bytes."""
+    limit: int = JSON_LIMIT
 
     async def run(self, services: Services, request: Request) -> Response:
         """Check and decode the request, call the handler, encode its answer. Raises Problem."""
@@ -112,9 +115,12 @@ class Endpoint:
         return principal
 
     async def _body(self, request: Request) -> Any:
-        if self.decoder is None:
+        if self.body is None:
             return None
-        raw = await read_body(request.receive, request.headers.get("content-length"), JSON_LIMIT)
+        raw = await read_body(request.receive, request.headers.get("content-length"), self.limit)
+        if self.decoder is None:
+            check_type(request.headers.get("content-type"), self.takes)
+            return raw
         if not raw and self.body is Nothing:
             return Nothing()
         check_json_type(request.headers.get("content-type"))
@@ -191,6 +197,38 @@ class Endpoints:
                     decoder=msgspec.json.Decoder(body),
                     key=key or ("optional" if method == "POST" else "none"),
                     kind=kind,
+                )
+            )
+            return handler
+
+        return register
+
+    def upload(
+        self,
+        path: str,
+        *,
+        takes: str,
+        limit: int,
+        answers: Mapping[int, Any],
+        problems: tuple[str, ...] = (),
+    ) -> Callable[[Handler[bytes]], Handler[bytes]]:
+        """Register a handler of a POST whose body is a file of type `takes`, of `limit` bytes at most."""
+
+        def register(handler: Handler[bytes]) -> Handler[bytes]:
+            self.all.append(
+                Endpoint(
+                    method="POST",
+                    path=path,
+                    summary=_first_line(handler),
+                    handler=handler,
+                    answers=answers,
+                    problems=problems,
+                    auth="bearer",
+                    tag=self.tag,
+                    body=bytes,
+                    key="optional",
+                    takes=takes,
+                    limit=limit,
                 )
             )
             return handler

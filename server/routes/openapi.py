@@ -52,7 +52,7 @@ def document(endpoints: Iterable[Endpoint], public_url: str) -> Json:
     types: list[Any] = [ProblemDocument, OrderCommand, BagCommand, OrderView]
     for endpoint in listed:
         types += [answer for answer in endpoint.answers.values() if answer is not None]
-        if endpoint.body not in (None, Nothing):
+        if endpoint.body not in (None, Nothing, bytes):
             types.append(endpoint.body)
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     schema_of = _by_type(types, schemas)
@@ -102,7 +102,11 @@ def _operation(endpoint: Endpoint, schema_of: Mapping[int, Json]) -> Json:
         },
     }
     if endpoint.body not in (None, Nothing):
-        operation["requestBody"] = _json_body(schema_of[id(endpoint.body)])
+        operation["requestBody"] = (
+            _json_body(schema_of[id(endpoint.body)])
+            if endpoint.decoder
+            else {"required": True, "content": {endpoint.takes: {"schema": {"type": "string"}}}}
+        )
     return operation
 
 

@@ -1,7 +1,5 @@
 """A show's orders for who is in charge of them: as JSON pages, and as CSV, written while it is read."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -9,6 +7,7 @@ from typing import Final
 import msgspec
 from starlette.responses import StreamingResponse
 
+from server.commerce.csv_cells import lines
 from server.commerce.ledger import LIST_MAX
 from server.commerce.orders import ListedOrder, OrderPage
 from server.errors import Problem
@@ -75,13 +74,13 @@ async def export_orders(call: Call[None]) -> StreamingResponse:
 
 async def _rows(call: Call[None], page: OrderPage) -> AsyncIterator[str]:
     """The file, a page of orders at a time: as the reader takes it, so it is never in memory as a whole."""
-    yield _lines([COLUMNS])
+    yield lines([COLUMNS])
     for _ in range(PAGES_MAX):
-        yield _lines(row for order in page.orders for row in rows_of(order))
+        yield lines(row for order in page.orders for row in rows_of(order))
         if page.next is None:
             return
         page = await _page(call, after=page.next)
-    yield _lines([("# more: after", str(page.next))])
+    yield lines([("# more: after", str(page.next))])
 
 
 def rows_of(order: bytes) -> Iterable[tuple[object, ...]]:
@@ -110,17 +109,6 @@ def rows_of(order: bytes) -> Iterable[tuple[object, ...]]:
             refunded,
             view.currency,
         )
-
-
-def _lines(rows: Iterable[tuple[object, ...]]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 async def _page(call: Call[None], *, after: int = 0, before: int = 0, limit: int = LIST_MAX) -> OrderPage:

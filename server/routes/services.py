@@ -7,6 +7,7 @@ import msgspec
 
 from server.commerce.auctions import Auctions
 from server.commerce.catalog import Catalog
+from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
 from server.commerce.payments.news import News
@@ -43,6 +44,7 @@ class Services:
     shows: Shows
     moderation: Moderation
     catalog: Catalog
+    catalog_files: CatalogFiles
     auctions: Auctions
     ledger: Ledger
     checkout: Checkout

@@ -18,6 +18,7 @@ CONTRACT = {
     "/api/v1/shows/{show}/end": {"post"},
     "/api/v1/shows/{show}/products/{sku}": {"put"},
     "/api/v1/shows/{show}/products/{sku}/restock": {"post"},
+    "/api/v1/shows/{show}/products.csv": {"get", "post"},
     "/api/v1/shows/{show}/pin": {"put", "delete"},
     "/api/v1/shows/{show}/flash": {"post"},
     "/api/v1/shows/{show}/flash/{flash}": {"delete"},

@@ -55,3 +55,12 @@ def test_a_library_stands_before_every_body_of_its_directory_and_is_no_script(tm
 def test_every_script_of_the_server_asks_about_known_actions() -> None:
     scripts = load_scripts(role_table())
     assert {"create", "life", "member", "moderate", "snapshot"} <= scripts.keys()
+
+
+def test_what_promises_something_waits_for_the_replicas() -> None:
+    durable = {name for name, script in load_scripts(role_table()).items() if script.durable}
+    assert durable >= {
+        *("hold", "cancel", "pay_begin", "settle", "refund", "refunded", "undo_flash"),
+        *("product_put", "products_import", "restock", "flash"),
+        *("lot_open", "lot_bid", "lot_cancel"),
+    }

@@ -1,0 +1,32 @@
+-- for: product_put products_import
+-- A product as its seller describes it, written once every check has been made.
+
+-- Arguments as product_put has them, of a product that is new or may be changed so. → what everybody is told (JSON), the
+-- product, whether it is new
+local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs)
+  local p, is_new = product(sku), false
+  price = tonumber(price)
+  if not p then
+    p = {sku = sku, left = tonumber(stock) or 0, held = 0, sold = 0, list_price_minor = price, price_version = 1}
+    products[sku], is_new = p, true
+  end
+  end_flash_if_over(p)
+  if price ~= tonumber(p.list_price_minor) then p.price_version = tonumber(p.price_version) + 1 end
+  if seller == '' then seller = show.owner end
+  p.list_price_minor = price
+  redis.call('HSET', base .. 'p:' .. sku, 'list_price_minor', price, 'price_version', p.price_version,
+    'left', p.left, 'held', p.held, 'sold', p.sold, 'per_viewer_max', per_viewer_max, 'floor_minor', floor,
+    'cost_minor', cost, 'seller', seller, 'commission_bps', commission_bps, 'attrs', attrs, 'sku', sku)
+  if is_new then redis.call('ZADD', base .. 'skus', (tonumber(show.seq) or 0) + 1, sku) end
+  local price_minor, version = price_in_force(p, sale_ms)
+  local rest = J('price_minor', price_minor, 'list_price_minor', price,
+    'reference_price_minor', NULL, 'price_version', version,
+    'per_viewer_max', or_null(per_viewer_max), 'flash', p.flash_id and RAW(flash_json(p)) or NULL,
+    'seller', seller, 'commission_bps', tonumber(commission_bps))
+  local public = '{"sku":"' .. sku .. '",' .. string.sub(attrs, 2, -2) .. ',' .. string.sub(rest, 2)
+  append('public', 'product.updated', public)
+  if is_new then
+    append('staff', 'product.restocked', J('sku', sku, 'delta', p.left, 'left', p.left, 'held', 0, 'sold', 0))
+  end
+  return public, p, is_new
+end
