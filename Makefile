@@ -34,7 +34,7 @@ bench: .make/dev
 
 soak-failover: FAILOVER_SEEDS ?= 20
 soak-failover: .make/dev
-	FAILOVER_SEEDS=$(FAILOVER_SEEDS) $(BIN)/pytest -s tests/integration/test_failover.py
+	FAILOVER_SEEDS=$(FAILOVER_SEEDS) $(BIN)/pytest -s tests/integration/test_failover.py tests/integration/test_cluster.py
 
 image:
 	./scripts/image.sh

@@ -30,7 +30,7 @@ from pydantic_core import ErrorDetails
 
 from server.settings_source import SettingsError, drop_unknown, merge, read_environment, read_toml
 
-REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")  # Cluster: not part of this version
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 SECRET_MIN_BYTES: Final = 32  # HS256 wants a key at least as long as its 256-bit hash (RFC 7518 section 3.2)
 UNIX_PATH_MAX_BYTES: Final = 107  # sockaddr_un.sun_path less its closing zero byte
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Final, cast
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from server.live.revocations import Revocations
 from server.log.clock import DIRECTORY_KEY
-from server.store.outcome import StoreError
+from server.store.outcome import StoreError, StoreReplyError
 from server.store.pids import Pids
 from server.store.private_text import KEYS_KEY
 from server.store.store import Store
@@ -61,8 +61,8 @@ class Erasure:
     async def _rewrite(self) -> None:
         """A rewrite that had begun before the deletion does not count: then it is asked for again."""
         try:
-            await self._store.redis.bgrewriteaof()
-        except ResponseError as error:
+            await asyncio.gather(*(node.call("BGREWRITEAOF") for node in self._store.writes.all()))
+        except StoreReplyError as error:
             if "already in progress" not in str(error):  # not permitted to us: its operator has to
                 self._flood.warning("rewrite_refused", time.monotonic(), error=str(error))
             return

@@ -18,6 +18,7 @@ from server.store.outcome import Refused
 from server.store.pids import Pids
 from server.store.resp import Arg, Reply
 from server.store.store import Store
+from server.store.wire import Wire
 from server.telemetry import get_logger
 from server.tokens import Principal
 
@@ -216,9 +217,12 @@ class Shows:
 
     async def repair_directory(self) -> int:
         """Add shows that a crash kept out of the directory. Gives how many; once per start is enough."""
+        return sum([await self._repair_from(node) for node in self._store.reads.all()])
+
+    async def _repair_from(self, node: Wire) -> int:
         added, cursor = 0, b"0"
         while True:
-            reply = await self._store.reads.call("SCAN", cursor, "MATCH", "ls:{*}:show", "COUNT", _SCAN_COUNT)
+            reply = await node.call("SCAN", cursor, "MATCH", "ls:{*}:show", "COUNT", _SCAN_COUNT)
             cursor, keys = cast("tuple[bytes, list[bytes]]", reply)
             for key in keys:
                 show = key.decode()[4:-6]

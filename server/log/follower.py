@@ -20,7 +20,7 @@ from server.log.state import ShowSnapshot
 from server.store.outcome import StoreError
 from server.store.resp import Reply
 from server.store.store import Store
-from server.store.subscriber import Messages, Subscriber
+from server.store.subscriber import Messages
 from server.telemetry import counter, end_tasks, get_logger, start_task
 
 POLL_S = 1.0
@@ -76,7 +76,7 @@ class Follower:
     def __init__(self, store: Store, sink: Sink, *, poll_s: float = POLL_S) -> None:
         self._store, self._sink, self._poll_s = store, sink, poll_s
         self._shows: dict[str, _Followed] = {}
-        self._subscriber = Subscriber(store.place, self._on_messages, self._on_up)
+        self._subscriber = store.subscriber(self._on_messages, self._on_up)
         self._poller: asyncio.Task[None] | None = None
         self._poll_now = asyncio.Event()
 

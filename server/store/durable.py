@@ -13,7 +13,7 @@ tried every IDLE_S, so that a replica that goes away is known before the next bu
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from server.store.outcome import StoreBusy, StoreDegraded, StoreError, StoreUnavailable
@@ -45,8 +45,9 @@ class Durable:
     Nothing is taken before the first empty batch was had by all.
     """
 
-    def __init__(self, wire: Wire, replicas: int) -> None:
+    def __init__(self, wire: Wire, replicas: int, fence_key: Callable[[], str] = lambda: FENCE_KEY) -> None:
         self.able = False
+        self._fence_key = fence_key
         self._wire, self._replicas = wire, replicas
         self._queue: deque[_Command] = deque()
         self._wake = asyncio.Event()
@@ -70,9 +71,14 @@ class Durable:
             self._wake.set()
         return future
 
+    def of(self, tag: str) -> "Durable":  # noqa: ARG002 - there is but one node
+        """The way to the node of a show: this one."""
+        return self
+
     async def close(self) -> None:
-        """Stop; what waits is answered with an error. The connection is its owner's to close."""
+        """Stop, and close the connection; what waits is answered with an error."""
         await end_tasks(self._task)
+        await self._wire.close()
         self._refuse_all()
         if not self.able:
             DEGRADED.dec()
@@ -99,7 +105,7 @@ class Durable:
     async def _commit(self, batch: list[_Command]) -> bool:
         """Send a batch, and answer it; tells whether enough replicas have it."""
         sent = [self._wire.send(command.data) for command in batch]
-        fence = self._wire.call("SET", FENCE_KEY, "1")
+        fence = self._wire.call("SET", self._fence_key(), "1")
         wait = self._wire.call("WAIT", self._replicas, WAIT_MS)
         try:
             results = await asyncio.gather(*sent, fence, wait, return_exceptions=True)

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from server.store.cluster import Links
 from server.store.durable import Durable
 from server.store.outcome import Refused, StoreReplyError
 from server.store.resp import Arg, Reply, bulks, encode
@@ -86,7 +87,12 @@ def _serves(library: str, name: str) -> bool:
 class Scripts:
     """Runs scripts over one connection; the durable ones over `durable`, when there is one."""
 
-    def __init__(self, wire: Wire, scripts: Mapping[str, Script], durable: Durable | None = None) -> None:
+    def __init__(
+        self,
+        wire: Wire | Links[Wire],
+        scripts: Mapping[str, Script],
+        durable: Durable | Links[Durable] | None = None,
+    ) -> None:
         self._wire, self._scripts = wire, scripts
         self._durable = durable or wire
 
@@ -109,7 +115,7 @@ class Scripts:
         script = self._scripts[name]
         press = "" if press_ms is None else str(int(press_ms))
         command = encode((actor, role, press, idempotency_key, *args), _head(script.sha, show_id), HEAD_ARGS)
-        wire = self._durable if script.durable else self._wire
+        wire = (self._durable if script.durable else self._wire).of(show_id)
         try:
             reply = await wire.send(command)
         except StoreReplyError as error:

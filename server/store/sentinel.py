@@ -9,21 +9,18 @@ https://redis.io/docs/latest/develop/reference/sentinel-clients/
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, cast
 
 from redis.asyncio import Redis, Sentinel
 
 from server.store.connection import ask
+from server.store.lookout import Lookout
 from server.store.outcome import StoreReplyError, StoreUnavailable
 from server.store.topology import Place, Target, Watched, pool_options
-from server.telemetry import FloodLog, counter, end_tasks, get_logger, start_task
+from server.telemetry import counter, end_tasks, get_logger
 
 ASK_S: Final = 0.5
-POLL_S: Final = 1.0
-GAP_S: Final = 0.2
-"""Between two looks, however much is suspected."""
 
 MOVES = counter("store_moves", "Times that the store's primary was found to be another node")
 log = get_logger(__name__)
@@ -37,10 +34,8 @@ class Sentinels(Place):
         self._watched = watched
         self._epoch = -1
         self._listeners: list[Callable[[Target], None]] = []
-        self._suspected = asyncio.Event()
-        self._flood = FloodLog(log)
         self._redis: Redis | None = None
-        self._task = start_task(self._keep_looking(), "sentinels")
+        self._lookout = Lookout(self._look, "sentinels")
 
     def __repr__(self) -> str:
         """For logs."""
@@ -64,7 +59,7 @@ class Sentinels(Place):
 
     def suspect(self) -> None:
         """It looks as if the primary were another one: look soon."""
-        self._suspected.set()
+        self._lookout.suspect()
 
     def pool(self) -> Redis:
         """redis-py's connections, which ask the Sentinels by themselves."""
@@ -80,7 +75,7 @@ class Sentinels(Place):
 
     async def close(self) -> None:
         """Stop looking."""
-        await end_tasks(self._task)
+        await self._lookout.close()
 
     def _move_to(self, target: Target) -> None:
         if self.target.host:
@@ -90,22 +85,11 @@ class Sentinels(Place):
         for moved in self._listeners:
             moved(target)
 
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(GAP_S)
-            try:
-                async with asyncio.timeout(POLL_S - GAP_S):
-                    await self._suspected.wait()
-            except TimeoutError:
-                pass
-            self._suspected.clear()
-            before = self.target
-            try:
-                await self.find()
-            except StoreUnavailable:
-                self._flood.warning("sentinels_silent", time.monotonic())
-            if self.target != before and self._redis is not None:
-                await self._redis.connection_pool.disconnect(inuse_connections=False)
+    async def _look(self) -> None:
+        before = self.target
+        await self.find()
+        if self.target != before and self._redis is not None:
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     async def _ask_all(self) -> list[tuple[int, str, int]]:
         """(configuration epoch, host, port) of a majority, or of all who answer in time."""

@@ -1,17 +1,23 @@
 """The store as the server sees it: a connection for writes, one for reads, one for writes that wait for
-replicas when there are any to wait for, and redis-py for everything else.
+replicas when there are any to wait for, and redis-py for everything else. In a Cluster, one of each a node.
 """
 
 import contextlib
 import functools
+from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from server.store.durable import Durable
+from server.store.cluster import Cluster, Links, NodeOf
+from server.store.cluster_subscriber import ClusterSubscriber
+from server.store.durable import FENCE_KEY, Durable
 from server.store.scripts import RoleTable, Scripts, load_all, load_scripts
 from server.store.sentinel import Sentinels
-from server.store.topology import Place, Target, Watched, parse_url
-from server.store.wire import Wire
+from server.store.subscriber import Messages, Subscriber
+from server.store.topology import Clustered, Place, Target, Watched, parse_url
+from server.store.wire import Ready, Wire
+
+Link = Wire | Links[Wire]
 
 
 class Store:
@@ -23,7 +29,7 @@ class Store:
     """
 
     def __init__(
-        self, place: Place, writes: Wire, reads: Wire, scripts: Scripts, read_scripts: Scripts
+        self, place: Place, writes: Link, reads: Link, scripts: Scripts, read_scripts: Scripts
     ) -> None:
         self.place = place
         self.writes, self.reads = writes, reads
@@ -36,22 +42,15 @@ class Store:
         cls, url: str, role_table: RoleTable, *, wait_replicas: int = 0, wait_s: float = 10.0
     ) -> "Store":
         """Connect to `redis.url`. Raises UnsupportedStoreUrl, ScriptError, or StoreError after `wait_s`."""
-        place = _place(url)
         sources = load_scripts(role_table)
-        on_connect = functools.partial(load_all, scripts=sources)
         async with contextlib.AsyncExitStack() as opened:
+            place = await _place(url, wait_s)
             opened.push_async_callback(place.close)
-
-            async def wire() -> Wire:
-                made = await Wire.open(place, on_connect=on_connect, wait_s=wait_s)
-                opened.push_async_callback(made.close)
-                return made
-
-            writes, reads = await wire(), await wire()
-            durable = None
-            if wait_replicas:
-                durable = Durable(await wire(), wait_replicas)
-                opened.push_async_callback(durable.close)
+            on_connect = functools.partial(load_all, scripts=sources)
+            if isinstance(place, Cluster):
+                writes, reads, durable = await _connect_cluster(place, on_connect, wait_replicas, opened)
+            else:
+                writes, reads, durable = await _connect(place, on_connect, wait_replicas, wait_s, opened)
             store = cls(place, writes, reads, Scripts(writes, sources, durable), Scripts(reads, sources))
             store._closing = opened.pop_all()
             return store
@@ -61,9 +60,20 @@ class Store:
         """Where the primary is, or was when it was last looked for."""
         return self.place.target
 
+    def subscriber(
+        self, on_messages: Callable[[Messages], None], on_up: Callable[[], None]
+    ) -> Subscriber | ClusterSubscriber:
+        """Sharded subscriptions; the caller starts and closes them."""
+        if isinstance(self.place, Cluster):
+            return ClusterSubscriber(self.place, on_messages, on_up)
+        return Subscriber(self.place, on_messages, on_up)
+
     async def ready(self) -> bool:
         """Does the store take commands? For /readyz: also while too few replicas keep up."""
-        return self.writes.connected and self.reads.connected and await self.writes.call("PING") == b"PONG"
+        links = [*self.writes.all(), *self.reads.all()]
+        if not all(link.connected for link in links):
+            return False
+        return all([await link.call("PING") == b"PONG" for link in self.writes.all()])
 
     async def close(self) -> None:
         """Close all connections."""
@@ -71,6 +81,48 @@ class Store:
         await self.redis.aclose()
 
 
-def _place(url: str) -> Place:
-    where = parse_url(url)
-    return Sentinels(where) if isinstance(where, Watched) else Place(where)
+async def _place(url: str, wait_s: float) -> Place:
+    match parse_url(url):
+        case Watched() as watched:
+            return Sentinels(watched)
+        case Clustered() as clustered:
+            return await Cluster.open(clustered, wait_s)
+        case target:
+            return Place(target)
+
+
+async def _connect(
+    place: Place, on_connect: Ready, wait_replicas: int, wait_s: float, opened: contextlib.AsyncExitStack
+) -> tuple[Wire, Wire, Durable | None]:
+    async def wire() -> Wire:
+        made = await Wire.open(place, on_connect=on_connect, wait_s=wait_s)
+        opened.push_async_callback(made.close)
+        return made
+
+    writes, reads, durable = await wire(), await wire(), None
+    if wait_replicas:
+        durable = Durable(await wire(), wait_replicas)
+        opened.push_async_callback(durable.close)
+    return writes, reads, durable
+
+
+async def _connect_cluster(
+    cluster: Cluster, on_connect: Ready, wait_replicas: int, opened: contextlib.AsyncExitStack
+) -> tuple[Links[Wire], Links[Wire], Links[Durable] | None]:
+    def wire(target: Target) -> Wire:
+        made = Wire(NodeOf(cluster, target), on_connect=on_connect)
+        made.begin()
+        return made
+
+    def promising(target: Target) -> Durable:
+        return Durable(wire(target), wait_replicas, lambda: cluster.key_at(target, FENCE_KEY))
+
+    writes, reads = Links(cluster, wire, Wire.close), Links(cluster, wire, Wire.close)
+    opened.push_async_callback(writes.close)
+    opened.push_async_callback(reads.close)
+    durable = Links(cluster, promising, Durable.close) if wait_replicas else None
+    if durable is not None:
+        opened.push_async_callback(durable.close)
+    for link in (*writes.all(), *reads.all()):
+        await link.call("PING")
+    return writes, reads, durable

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from server.store.connection import Connection, connect
-from server.store.outcome import StoreError, StoreUnavailable
+from server.store.outcome import StoreError, StoreReplyError, StoreUnavailable
 from server.store.resp import Arg, Reply, encode
 from server.store.topology import Place, Target
 from server.telemetry import end_tasks, get_logger
@@ -56,14 +56,19 @@ class Subscriber:
         """Returns when the store has confirmed; raises StoreUnavailable when it does not (and goes on
         trying).
         """
-        self._wanted.add(channel)
-        event = self._confirmed.setdefault(channel, asyncio.Event())
-        self._send("SSUBSCRIBE", channel)
+        event = self.want(channel)
         try:
             async with asyncio.timeout(CONFIRM_S):
                 await event.wait()
         except TimeoutError:
             raise StoreUnavailable(f"no subscription to {channel}", maybe_applied=True) from None
+
+    def want(self, channel: str) -> asyncio.Event:
+        """Subscribe without waiting; gives what is set while the subscription stands."""
+        self._wanted.add(channel)
+        event = self._confirmed.setdefault(channel, asyncio.Event())
+        self._send("SSUBSCRIBE", channel)
+        return event
 
     def unsubscribe(self, channel: str) -> None:
         """Stop; messages already on their way may still arrive."""
@@ -132,7 +137,9 @@ class Subscriber:
         messages: Messages = []
         for reply in replies:
             if not isinstance(reply, list):
-                continue  # OK to AUTH, PONG, or an error: then the confirmation does not come
+                if isinstance(reply, StoreReplyError):  # MOVED, say: the confirmation does not come
+                    self._place.suspect()
+                continue
             kind, channel = cast("bytes", reply[0]), cast("bytes", reply[1]).decode()
             if kind == b"smessage":
                 if channel in self._wanted:

@@ -50,6 +50,13 @@ class Watched(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self.node, host=host, port=port)
 
 
+class Clustered(msgspec.Struct, frozen=True):
+    """A Cluster, known by some of its nodes. `node`: what all nodes share, all but an address."""
+
+    nodes: tuple[Target, ...]
+    node: Target
+
+
 class Place:
     """Where a primary is found. This one is a node that never moves; sentinel.py has one that does."""
 
@@ -90,12 +97,13 @@ def pool_options(node: Target) -> dict[str, Any]:
     }
 
 
-def parse_url(url: str) -> Target | Watched:
-    """`redis://[user[:password]@]host[:port][/db]`, `rediss://…`, `unix:///path?db=n`, or
-    `redis+sentinel://[user[:password]@]host[:port],…/name[/db]`, where user and password are the store's.
+def parse_url(url: str) -> Target | Watched | Clustered:
+    """`redis://[user[:password]@]host[:port][/db]`, `rediss://…`, `unix:///path?db=n`,
+    `redis+sentinel://[user[:password]@]host[:port],…/name[/db]`, where user and password are the store's, or
+    `redis+cluster://[user[:password]@]host[:port],…` with some of the nodes.
 
-    Queries of the last: `tls=1`, and `sentinel_username` and `sentinel_password` when the Sentinels want
-    some. Raises UnsupportedStoreUrl.
+    Queries of the last two: `tls=1`; `sentinel_username` and `sentinel_password` when Sentinels want some.
+    Raises UnsupportedStoreUrl.
     """
     parts = urlsplit(url)
     login, _, hosts = parts.netloc.rpartition("@")
@@ -128,9 +136,14 @@ def parse_url(url: str) -> Target | Watched:
             )
             return Watched(sentinels, unquote(name), msgspec.structs.replace(node, db=_number(db or "0")))
         case "redis+cluster":
-            raise UnsupportedStoreUrl("redis.url: redis+cluster:// is not in this version")
+            if parts.path.strip("/"):
+                raise UnsupportedStoreUrl("redis.url: a cluster has no databases")
+            addresses = [_address(each, node.port) for each in hosts.split(",")]
+            nodes = tuple(msgspec.structs.replace(node, host=host, port=port) for host, port in addresses)
+            return Clustered(nodes, node)
         case _:
-            raise UnsupportedStoreUrl("redis.url: use redis:// rediss:// unix:// or redis+sentinel://")
+            known = "redis:// rediss:// unix:// redis+sentinel:// or redis+cluster://"
+            raise UnsupportedStoreUrl(f"redis.url: use {known}")
 
 
 def _address(text: str, default_port: int) -> tuple[str, int]:

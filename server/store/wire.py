@@ -86,11 +86,9 @@ class Wire:
         """
         place = Place(place) if isinstance(place, Target) else place
         wire = cls(place, on_connect=on_connect, max_pending=max_pending, timeout_s=timeout_s)
-        up: asyncio.Future[None] = wire._loop.create_future()
-        wire._task = asyncio.create_task(wire._keep_connected(up), name=f"wire {place!r}")
         try:
             async with asyncio.timeout(wait_s):
-                await up
+                await wire.begin()
         except BaseException as error:
             await wire.close()
             if isinstance(error, TimeoutError):
@@ -99,6 +97,21 @@ class Wire:
                 ) from None
             raise
         return wire
+
+    def begin(self) -> "asyncio.Future[None]":
+        """Begin to connect. What is sent before it has is kept for as long as it may be."""
+        up: asyncio.Future[None] = self._loop.create_future()
+        up.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may care
+        self._task = asyncio.create_task(self._keep_connected(up), name=f"wire {self._place!r}")
+        return up
+
+    def of(self, tag: str) -> "Wire":  # noqa: ARG002 - there is but one node
+        """The way to the node of a show: this one."""
+        return self
+
+    def all(self) -> "list[Wire]":
+        """One connection to every primary: this one."""
+        return [self]
 
     @property
     def connected(self) -> bool:

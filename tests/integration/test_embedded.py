@@ -16,7 +16,6 @@ from typing import cast
 import pytest
 from support.store import embedded, opened, patiently
 
-from server.live.roles import role_table
 from server.store.embedded import URL_FILE, EmbeddedStore, EmbeddedStoreError
 from server.store.outcome import Refused, StoreUnavailable
 from server.store.store import Store
@@ -81,7 +80,7 @@ async def test_commands_go_on_after_a_restart_and_scripts_are_there_again(tmp_pa
         assert await patiently(lambda: store.scripts.run("snapshot", "none", "", "")) == Refused(
             "unknown_show"
         )
-        assert store.writes.connects == 2
+        assert [link.connects for link in store.writes.all()] == [2]
 
 
 async def test_data_is_there_after_a_stop(tmp_path: Path) -> None:
@@ -170,8 +169,3 @@ async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
         parent.kill()
         await parent.wait()
     await until_true(lambda: not alive(pid))
-
-
-async def test_a_store_refuses_a_url_of_the_future() -> None:
-    with pytest.raises(ValueError, match="not in this version"):
-        await Store.open("redis+cluster://h", role_table())

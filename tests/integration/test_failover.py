@@ -10,27 +10,15 @@ import signal
 import time
 
 import pytest
-from support.failover import STOCK, buying, judge, watching
+from support.failover import buying, judge, open_show, watching
 from support.fleet import Node, eventually, watched
-from support.web import SHOW, Web, expect, running
+from support.web import expect, running
 
 from server.live.roles import role_table
 from server.store.store import Store
 
 SEEDS = range(int(os.environ.get("FAILOVER_SEEDS", "1")))
 RESUME_S = 5.0
-
-
-async def open_show(web: Web) -> None:
-    show = {"id": SHOW, "title": "Drop", "currency": "USD"}
-    await expect(201, web.call("POST", "/api/v1/shows", show, token=web.creator))
-    mug = {"title": "Mug", "price_minor": 1000, "stock": STOCK}
-
-    async def put() -> bool:
-        return (await web.call("PUT", "products/mug", mug, token=web.creator)).status_code in (200, 201)
-
-    await eventually(put)
-    await expect(200, web.call("POST", "start", token=web.creator))
 
 
 async def lose(node: Node, how: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from support.fleet import eventually
 from support.live_server import LiveViewer
 from support.web import SHOW, Web, expect
 from websockets.asyncio.client import connect
@@ -25,6 +26,19 @@ from server.store.store import Store
 
 STOCK = 10_000
 RETRY_S = 0.05
+
+
+async def open_show(web: Web) -> None:
+    """A live show with many mugs, as soon as the store makes promises."""
+    show = {"id": SHOW, "title": "Drop", "currency": "USD"}
+    await expect(201, web.call("POST", "/api/v1/shows", show, token=web.creator))
+    mug = {"title": "Mug", "price_minor": 1000, "stock": STOCK}
+
+    async def put() -> bool:
+        return (await web.call("PUT", "products/mug", mug, token=web.creator)).status_code in (200, 201)
+
+    await eventually(put)
+    await expect(200, web.call("POST", "start", token=web.creator))
 
 
 @dataclass

@@ -49,6 +49,10 @@ class Node:
     def url(self) -> str:
         return f"redis://:{self.target.password}@127.0.0.1:{self.port}"
 
+    def option(self, name: str) -> str:
+        """What it was set to."""
+        return self._options[name]
+
     async def start(self, *args: str) -> None:
         """Start it, or start it again on what it has kept, and wait until it answers."""
         options = {"port": str(self.port), "dir": str(self.home), "logfile": str(self.home / "log")}
@@ -188,6 +192,56 @@ async def watched(quorum: int = 2) -> AsyncGenerator[Watch]:
 
         await eventually(agree)
         yield Watch(fleet, sentinels)
+
+
+@contextlib.asynccontextmanager
+async def clustered() -> AsyncGenerator[list[Node]]:
+    """Six nodes: three primaries, each with a third of the slots, then the replica of each."""
+    options = STORE_OPTIONS | {
+        "cluster-enabled": "yes",
+        "cluster-node-timeout": "1500",
+        "cluster-require-full-coverage": "no",
+        "cluster-port": "0",
+    }
+    async with nodes() as make:
+        fleet = [make(options | {"cluster-port": str(free_port())}) for _ in range(6)]
+        await asyncio.gather(*(node.start() for node in fleet))
+        ids = [await node.ask("CLUSTER", "MYID") for node in fleet]
+        third = 16384 // 3
+        for number, node in enumerate(fleet):
+            await node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            bus = int(node.option("cluster-port"))
+            if number:
+                first = fleet[0]
+                await first.ask("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+            if number < 3:
+                last = 16383 if number == 2 else (number + 1) * third - 1
+                await node.ask("CLUSTER", "ADDSLOTSRANGE", number * third, last)
+        for number, node in enumerate(fleet[3:]):
+            primary = ids[number]
+            assert isinstance(primary, bytes)
+            await eventually(lambda node=node, primary=primary: node.ask("CLUSTER", "REPLICATE", primary))
+
+        async def whole() -> bool:
+            for node in fleet:
+                said = await node.ask("CLUSTER", "INFO")
+                assert isinstance(said, bytes)
+                if b"cluster_state:ok" not in said or b"cluster_known_nodes:6" not in said:
+                    return False
+            return all([await _linked(node) for node in fleet[3:]])
+
+        await eventually(whole)
+        yield fleet
+
+
+async def _linked(replica: Node) -> bool:
+    return await replica.info("master_link_status") == "up"
+
+
+def cluster_url(fleet: list[Node]) -> str:
+    """As `redis.url` has it."""
+    hosts = ",".join(f"127.0.0.1:{node.port}" for node in fleet)
+    return f"redis+cluster://:{PASSWORD}@{hosts}"
 
 
 @contextlib.asynccontextmanager

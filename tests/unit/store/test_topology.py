@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from server.store.topology import Target, UnsupportedStoreUrl, Watched, parse_url
+from server.store.topology import Clustered, Target, UnsupportedStoreUrl, Watched, parse_url
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,8 @@ def test_sentinels() -> None:
         ("redis+sentinel://h", "name of what the Sentinels watch"),
         ("redis+sentinel://h,/main", "host is missing"),
         ("redis+sentinel://h:x/main", "not a number"),
-        ("redis+cluster://h", "not in this version"),
+        ("redis+cluster://h/1", "no databases"),
+        ("redis+cluster://", "host is missing"),
         ("http://h", "rediss://"),
         ("redis://", "host is missing"),
         ("redis://h:port", "not a number"),
@@ -54,6 +55,12 @@ def test_sentinels() -> None:
 def test_wrong_urls_say_what_is_wrong(url: str, says: str) -> None:
     with pytest.raises(UnsupportedStoreUrl, match=says):
         parse_url(url)
+
+
+def test_a_cluster() -> None:
+    node = Target(username="me", password="pass")
+    nodes = (msgspec.structs.replace(node, host="a", port=1), msgspec.structs.replace(node, host="::1"))
+    assert parse_url("redis+cluster://me:pass@a:1,[::1]") == Clustered(nodes, node)
 
 
 def test_a_target_shows_no_password() -> None:
