@@ -49,9 +49,9 @@ class BurntIn:
             yield page
 
     @contextlib.asynccontextmanager
-    async def viewer(self, behind_ms: int = 0) -> AsyncGenerator[Page]:
+    async def viewer(self, behind_ms: int | None = None) -> AsyncGenerator[Page]:
         """The watch page; `behind_ms` replaces the playout delay that it asks for."""
-        script = f"readBack({json.dumps(PIN_CARD)});" + (KEEP_BEHIND % behind_ms if behind_ms else "")
+        script = f"readBack({json.dumps(PIN_CARD)});" + ("" if behind_ms is None else KEEP_BEHIND % behind_ms)
         async with self._page(f"{self.server.url}/watch/{SHOW}", script) as page:
             yield page
 
