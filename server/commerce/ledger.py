@@ -6,7 +6,7 @@ reconciler.py). All methods raise StoreError when the store does not do its part
 asking again with the same key is always safe.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from hashlib import blake2s
 from itertools import chain
 from typing import Any, cast
@@ -26,6 +26,7 @@ from server.commerce.orders import (
     Settled,
     Undone,
 )
+from server.commerce.sold_out import SoldOut
 from server.ids import is_idempotency_key, is_sku, order_id
 from server.settings import Settings
 from server.store.outcome import Refused, StoreUnavailable
@@ -72,6 +73,7 @@ class Ledger:
         self._secret = settings.auth.secret.encode()
         self._hold_ms = settings.hold.seconds * 1000
         self._extension_ms = settings.hold.extension_seconds * 1000
+        self._sold_out = SoldOut(self._exist)
         self.buyers = BuyerIndex(store)
 
     def order_id(self, show: str, pid: str, idempotency_key: str) -> str:
@@ -97,7 +99,11 @@ class Ledger:
             return Refused("unknown_sku", {"sku": wrong} if len(wanted) > 1 else {})
         order = self.order_id(show, principal.pid, idempotency_key)
         asked = (order, self._hold_ms, *chain.from_iterable(wanted))
-        reply = await self._run("hold", show, principal, *asked, idempotency_key=idempotency_key)
+
+        def ask() -> "Awaitable[list[Any] | Refused]":
+            return self._run("hold", show, principal, *asked, idempotency_key=idempotency_key)
+
+        reply = await (self._sold_out.ask(show, wanted[0], order, ask) if len(wanted) == 1 else ask())
         if isinstance(reply, Refused):
             return reply
         if is_new := reply[1] == 1:
@@ -269,6 +275,10 @@ class Ledger:
             if not more:
                 return Swept(expired, ended, quiet == 1, _attempts(attempts), _due(refunds))
         return Swept(expired, ended, quiet=False)
+
+    async def _exist(self, show: str, orders: Sequence[str]) -> bool:
+        keys = [f"ls:{{{show}}}:o:{order}" for order in orders]
+        return await self._store.reads.call("EXISTS", *keys) != 0
 
     async def _run(
         self, script: str, show: str, principal: Principal | None, *args: Arg, idempotency_key: str = ""

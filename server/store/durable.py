@@ -55,6 +55,11 @@ class Durable:
         DEGRADED.inc()
         self._task = start_task(self._run(), "durable writes")
 
+    @property
+    def pending(self) -> int:
+        """Commands waiting for their answer."""
+        return len(self._queue) + self._wire.pending
+
     def call(self, *args: Arg) -> "asyncio.Future[Reply]":
         """As `Wire.call`; also raises StoreDegraded."""
         return self.send(encode(args))
@@ -74,6 +79,10 @@ class Durable:
     def of(self, tag: str) -> "Durable":  # noqa: ARG002 - there is but one node
         """The way to the node of a show: this one."""
         return self
+
+    def all(self) -> "list[Durable]":
+        """One to every primary: this one."""
+        return [self]
 
     async def close(self) -> None:
         """Stop, and close the connection; what waits is answered with an error."""

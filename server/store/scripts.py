@@ -3,25 +3,26 @@
 A script is a file `server/*/lua/<name>.lua`; names are unique. A file whose name begins with `_` is no script
 but a library: it stands between the prelude and every body of its directory, or only those that a line
 `-- for: …` of it names (a script pays for every function that stands before it). A body with a line
-`-- durable` makes promises: its answer waits for the replicas (durable.py). Every connection loads them all;
-NOSCRIPT (somebody flushed the cache, a failover) loads that one and asks again, which is safe because nothing
-ran.
+`-- durable` makes promises: its answer waits for the replicas (durable.py). One with `-- gives way: …` is not
+run when too much waits for the store. Every connection loads them all; NOSCRIPT (somebody flushed the cache,
+a failover) loads that one and asks again, which is safe because nothing ran.
 """
 
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from server.store.cluster import Links
 from server.store.durable import Durable
-from server.store.outcome import Refused, StoreReplyError
+from server.store.outcome import Refused, StoreBusy, StoreReplyError
 from server.store.resp import Arg, Reply, bulks, encode
-from server.store.wire import Wire
+from server.store.wire import MAX_PENDING, Wire
+from server.telemetry import counter
 
 RoleTable: TypeAlias = Mapping[str, frozenset[str]]
 """Action → names of the roles that may do it."""
@@ -34,6 +35,13 @@ _FOR = re.compile(r"^-- for: (.+)$", re.MULTILINE)
 _ASKED_BY_NAME = re.compile(r"^-- asks about: (.+)$", re.MULTILINE)
 """For a body that computes the action's name."""
 _DURABLE = re.compile(r"^-- durable", re.MULTILINE)
+_GIVES_WAY = re.compile(r"^-- gives way: (\w+)", re.MULTILINE)
+GIVES_WAY_AT: Final = {"chat": MAX_PENDING // 4, "join": MAX_PENDING // 2, "price": MAX_PENDING * 3 // 4}
+"""When so many commands wait for the store, about a quarter of a second of it each, these are refused unsent;
+purchases only when MAX_PENDING do. What stops a sale, or moderates one, never gives way to purchases.
+"""
+
+SHED = counter("store_shed", "Scripts that were not run because too much waited for the store", ["kind"])
 
 
 class ScriptError(ValueError):
@@ -47,6 +55,7 @@ class Script(msgspec.Struct, frozen=True):
     source: bytes
     sha: str
     durable: bool = False
+    gives_way: str = ""
 
 
 def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
@@ -63,7 +72,10 @@ def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
     header = f"local SCRIPT = '{name}'\nlocal ACTIONS = {{{', '.join(rows)}}}\n"
     source = f"{header}{prelude}\n{body}".encode()
     sha = hashlib.sha1(source, usedforsecurity=False).hexdigest()
-    return Script(name, source, sha, _DURABLE.search(body) is not None)
+    way = _GIVES_WAY.search(body)
+    if way and way[1] not in GIVES_WAY_AT:
+        raise ScriptError(f"{name}.lua gives way as {way[1]}, which is none of {', '.join(GIVES_WAY_AT)}")
+    return Script(name, source, sha, _DURABLE.search(body) is not None, way[1] if way else "")
 
 
 def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
@@ -92,9 +104,11 @@ class Scripts:
         wire: Wire | Links[Wire],
         scripts: Mapping[str, Script],
         durable: Durable | Links[Durable] | None = None,
+        waiting: Callable[[], int] = lambda: 0,
     ) -> None:
         self._wire, self._scripts = wire, scripts
         self._durable = durable or wire
+        self._waiting = waiting
 
     async def run(
         self,
@@ -113,6 +127,9 @@ class Scripts:
         wire.py).
         """
         script = self._scripts[name]
+        if script.gives_way and self._waiting() >= GIVES_WAY_AT[script.gives_way]:
+            SHED.labels(kind=script.gives_way).inc()
+            raise StoreBusy(f"{name} gives way to purchases")
         press = "" if press_ms is None else str(int(press_ms))
         command = encode((actor, role, press, idempotency_key, *args), _head(script.sha, show_id), HEAD_ARGS)
         wire = (self._durable if script.durable else self._wire).of(show_id)

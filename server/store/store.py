@@ -51,7 +51,13 @@ class Store:
                 writes, reads, durable = await _connect_cluster(place, on_connect, wait_replicas, opened)
             else:
                 writes, reads, durable = await _connect(place, on_connect, wait_replicas, wait_s, opened)
-            store = cls(place, writes, reads, Scripts(writes, sources, durable), Scripts(reads, sources))
+
+            def waiting() -> int:
+                links = [*writes.all(), *(durable.all() if durable else ())]
+                return max(link.pending for link in links)
+
+            scripts = Scripts(writes, sources, durable, waiting)
+            store = cls(place, writes, reads, scripts, Scripts(reads, sources, waiting=waiting))
             store._closing = opened.pop_all()
             return store
 

@@ -1,4 +1,5 @@
 -- durable
+-- gives way: price
 -- Announce a flash price. arg: 1 sku, 2 price, 3 duration_ms, 4 starts_in_ms, 5 quantity ('' any), 6 per_viewer_max
 -- ('' none), 7 its id. The window lies on the sale clock; two price versions are reserved (see price_in_force).
 if not authorise('flash') then return refuse('forbidden') end

@@ -1,3 +1,4 @@
+-- gives way: price
 -- Pin a product. arg: 1 sku. Pinning what is pinned changes nothing.
 if not authorise('pin') then return refuse('forbidden') end
 local p = product(arg(1))

@@ -1,4 +1,5 @@
 -- durable
+-- gives way: price
 -- Create or change a product. arg: 1 sku, 2 price, 3 stock ('' not given), 4 per_viewer_max ('' none), 5 floor
 -- ('' none), 6 cost ('' unknown), 7 seller ('' the owner), 8 commission_bps, 9 the other attributes (a JSON object that
 -- everybody may see), 10 how many products a show may have. Stock is given once; later it changes by restock.

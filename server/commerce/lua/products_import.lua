@@ -1,4 +1,5 @@
 -- durable
+-- gives way: price
 -- Create or change many products, all or none. arg: 1 how many products a show may have, then of each, as product_put has
 -- them: sku (none twice), price, stock, per_viewer_max, floor, cost, seller, commission_bps, attributes. Stock of a product
 -- that is there may be given when it is what it has in all. Answers: created, changed. Refusal bad_rows: rows [[which of

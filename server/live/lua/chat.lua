@@ -1,3 +1,4 @@
+-- gives way: chat
 -- chat: say one line. arg(1) text, arg(2) name, arg(3) '1' when the text is only emotes.
 -- Replies {'ok', message id, ts}. Chat is not part of the log: it has its own capped stream and its own feed tag.
 -- Staff may speak in every mode, also when chat is off: somebody must be able to say why.

@@ -1,3 +1,4 @@
+-- gives way: join
 -- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, the open lots (id and
 -- hash of each), then for every product in order: its hash, the price in force and its version.
 local flat = {}

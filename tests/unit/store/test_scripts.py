@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.live.roles import role_table
-from server.store.scripts import PRELUDE, ScriptError, compose, load_scripts
+from server.store.scripts import PRELUDE, SERVER, ScriptError, compose, load_scripts
 
 TABLE = {"buy": frozenset({"viewer", "guest:buy"}), "pin": frozenset({"creator"})}
 
@@ -64,3 +64,32 @@ def test_what_promises_something_waits_for_the_replicas() -> None:
         *("product_put", "products_import", "restock", "flash"),
         *("lot_open", "lot_bid", "lot_cancel"),
     }
+
+
+READ_ONLY = {"lot_get", "order_get", "order_list", "order_pid", "order_seq", "product_list"}
+OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop"}
+"""What time brings about, and what must also work while replicas are away: showing, and stopping a price."""
+
+
+def test_every_script_of_the_sale_that_writes_is_a_promise_but_for_those_named_here() -> None:
+    scripts = load_scripts(role_table())
+    sale = {path.stem for path in SERVER.glob("commerce/lua/[!_]*.lua")}
+    assert {name for name in sale if not scripts[name].durable} == READ_ONLY | OPTIMISTIC
+
+
+def test_nothing_that_buys_or_stops_a_sale_gives_way() -> None:
+    ways = {name: script.gives_way for name, script in load_scripts(role_table()).items() if script.gives_way}
+    assert ways == {
+        "chat": "chat",
+        "standing": "join",
+        "snapshot": "join",
+        "flash": "price",
+        "product_put": "price",
+        "products_import": "price",
+        "pin": "price",
+    }
+
+
+def test_a_script_gives_way_as_something_that_is_known() -> None:
+    with pytest.raises(ScriptError, match="gives way as bids"):
+        compose("x", "-- gives way: bids\nreturn 1", "", TABLE)
