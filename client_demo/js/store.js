@@ -103,7 +103,16 @@ const CHANGES = {
 
 function withProduct(state, product) {
   const skus = state.products[product.sku] ? state.skus : [...state.skus, product.sku];
-  return { ...state, skus, products: { ...state.products, [product.sku]: product } };
+  const products = { ...state.products, [product.sku]: product };
+  for (const each of Object.values(products)) if (each.parts?.some(({ sku }) => sku === product.sku) || (each.parts && each === product)) products[each.sku] = asBundle(each, products);
+  return { ...state, skus, products };
+}
+
+/** A bundle with what its parts leave of it, as far as their stock is shown. */
+function asBundle(bundle, products) {
+  const each = bundle.parts.map(({ sku, quantity }) => (products[sku]?.left == null ? (products[sku]?.sold_out ? 0 : Infinity) : Math.floor(products[sku].left / quantity)));
+  const least = Math.min(...each);
+  return { ...bundle, sold_out: least <= 0, left: bundle.left == null || least === Infinity ? bundle.left : least };
 }
 
 const withLot = (state, lot) => ({ ...state, lots: { ...state.lots, [lot.id]: lot } });
@@ -144,5 +153,5 @@ export function awaitsFrame({ pins, products }, presentMs) {
 /** Units of a product in own orders that count against its limit. */
 export function ownUnits(state, sku) {
   const counts = Object.values(state.orders).filter((order) => ["held", "paying", "paid"].includes(order.state));
-  return counts.flatMap((order) => order.lines ?? [order]).reduce((units, line) => units + (line.sku === sku ? line.quantity : 0), 0);
+  return counts.flatMap((order) => order.lines ?? [order]).reduce((units, line) => units + line.quantity * (line.sku === sku ? 1 : state.products[line.sku]?.parts?.find((part) => part.sku === sku)?.quantity ?? 0), 0);
 }

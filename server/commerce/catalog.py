@@ -21,10 +21,21 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=280)]
 Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 
 
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many units of another product, in each unit of a bundle."""
+
+    sku: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+PARTS_MAX: Final = 20
+
+
 class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A product as its seller describes it.
 
-    `stock` only when it is new; `seller` is a pid (default: the owner).
+    `stock` only when it is new; `seller` is a pid (default: the owner). With `parts` it is a bundle: it has
+    the stock of its parts and none of its own; they never change.
     """
 
     title: Text
@@ -39,6 +50,7 @@ class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     stock_display: Literal["exact", "bucket", "hidden"] = "exact"
     image_url: Url | None = None
     description: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=PARTS_MAX)] | None = None
 
 
 class FlashSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,10 +109,12 @@ class Catalog:
         """Create or change a product.
 
         Refusals: bad_request, forbidden, use_restock, below_floor, too_many_products, flash_running (the
-        price cannot change under an announced flash price).
+        price cannot change under an announced flash price), bad_part, bundle_is_fixed.
         """
         if refused := problems(spec) or (None if is_sku(sku) else Refused("bad_request", {"field": "sku"})):
             return refused
+        if wrong := wrong_bundle(spec):
+            return Refused("bad_request", {"field": wrong})
         asked = (*product_args(sku, spec), PRODUCTS_MAX)
         reply = await run_for(
             self._store, "product_put", show, principal, asked, idempotency_key=idempotency_key
@@ -173,13 +187,16 @@ class Catalog:
 
 def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
     """A product as the scripts take it."""
-    attributes = {
+    parts = spec.parts or ()
+    attributes: dict[str, object] = {
         "title": spec.title,
         "disclosure": spec.disclosure,
         "image_url": spec.image_url,
         "stock_display": spec.stock_display,
         "description": spec.description,
     }
+    if parts:
+        attributes["parts"] = parts
     return (
         sku,
         spec.price_minor,
@@ -187,7 +204,17 @@ def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
         spec.seller or "",
         spec.commission_bps,
         msgspec.json.encode(attributes),
+        " ".join(f"{part.sku}:{part.quantity}" for part in parts),
     )
+
+
+def wrong_bundle(spec: ProductSpec) -> str | None:
+    """The field in which a bundle contradicts itself: stock of its own, or a part that it has twice."""
+    if spec.parts is None:
+        return None
+    if spec.stock:
+        return "stock"
+    return "parts" if len({part.sku for part in spec.parts}) < len(spec.parts) else None
 
 
 def problems(spec: ProductSpec | FlashSpec) -> Refused | None:

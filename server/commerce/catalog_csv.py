@@ -6,12 +6,13 @@ It asks nobody: what the show says about the rows (`commerce/lua/products_import
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from server.commerce.catalog import PRODUCTS_MAX, ProductSpec
+from server.commerce.catalog import PRODUCTS_MAX, ProductSpec, wrong_bundle
 from server.commerce.csv_cells import lines, plain
 from server.ids import is_sku
 
@@ -28,6 +29,7 @@ NUMBERS: Final = frozenset(
     name for name in _FIELDS if name.endswith(("_minor", "_max", "_bps")) or name == "stock"
 )
 _DIGITS_MAX: Final = 16
+_PART: Final = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,4})")
 
 
 class RowError(msgspec.Struct, frozen=True):
@@ -156,6 +158,9 @@ class _Reading:
         if self.total > before:
             return None
         spec = msgspec.convert(values, ProductSpec)
+        if field := wrong_bundle(spec):
+            self.wrong(number, field, "a bundle has each part once, and no stock of its own")
+            return None
         if spec.floor_minor is not None and spec.price_minor < spec.floor_minor:
             self.wrong(number, "floor_minor", "the price is below it")
             return None
@@ -163,6 +168,12 @@ class _Reading:
 
     def _value(self, number: int, name: str, cell: str, values: dict[str, object]) -> None:
         value: object = cell
+        if name == "parts":
+            parts = [_PART.fullmatch(part) for part in cell.split()]
+            value = [{"sku": part[1], "quantity": int(part[2])} for part in parts if part]
+            if not all(parts):
+                self.wrong(number, name, "it must be sku:quantity sku:quantity …")
+                return
         if name in NUMBERS:
             if not (cell.isascii() and cell.isdecimal() and len(cell) <= _DIGITS_MAX):
                 self.wrong(number, name, "it must be a whole number")

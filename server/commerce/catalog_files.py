@@ -64,14 +64,15 @@ class CatalogFiles:
 
 
 def _described(product: list[Any], owner: bytes) -> dict[str, Any]:
-    sku, price_minor, stock, *kept, seller, commission_bps, attributes = product
+    sku, price_minor, stock, *kept, seller, commission_bps, attributes, parts = product
     numbers = {name: int(value) if value else None for name, value in zip(_KEPT, kept, strict=True)}
     return {
         **msgspec.json.decode(attributes, type=dict[str, Any]),
         **numbers,
         "sku": sku.decode(),
         "price_minor": price_minor,
-        "stock": stock,
+        "stock": None if parts else stock,
+        "parts": parts.decode() if parts else None,
         "seller": None if seller == owner else seller.decode(),
         "commission_bps": int(commission_bps or 0),
     }

@@ -7,7 +7,8 @@ comes: both must look the same from outside. Pure: every method takes the server
 are the new state of the order (or "ok") or `Refused` with the contract's code and detail.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.commerce.bag import Wanted
@@ -29,7 +30,10 @@ class FlashTerms:
 
 @dataclass
 class Product:
-    """`stock` is all there ever was less what was written off: left + held + sold."""
+    """`stock` is all there ever was less what was written off: left + held + sold; a bundle has none.
+
+    `parts`: units of other products in each unit of a bundle; they never change.
+    """
 
     list_price_minor: int
     stock: int
@@ -37,6 +41,7 @@ class Product:
     floor_minor: int | None
     version: int = 1
     flash: Flash | None = None
+    parts: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,6 @@ class Order:
 
     def price_of(self, units: list[int]) -> int:
         return sum(n * line.price.price_minor for n, line in zip(units, self.lines, strict=True))
-
-    def units_of(self, sku: str) -> int:
-        return sum(n for n, line in zip(self.units, self.lines, strict=True) if line.sku == sku)
 
     def units_at(self, flash_id: str) -> int:
         return sum(
@@ -141,18 +143,33 @@ class Sale:
 
     # sums
 
+    def pieces(self, sku: str) -> dict[str, int]:
+        """What a unit of a product takes from the shelf."""
+        return self.products[sku].parts or {sku: 1}
+
+    def _taken(self, order: Order, sku: str) -> int:
+        """The units of a product that an order has, itself or in bundles."""
+        return sum(
+            n * self.pieces(line.sku).get(sku, 0) for n, line in zip(order.units, order.lines, strict=True)
+        )
+
     def held(self, sku: str) -> int:
-        return sum(o.units_of(sku) for o in self.orders.values() if o.state in HOLDING)
+        return sum(self._taken(o, sku) for o in self.orders.values() if o.state in HOLDING)
 
     def sold(self, sku: str) -> int:
-        return sum(o.units_of(sku) for o in self.orders.values() if o.state == "paid")
+        return sum(self._taken(o, sku) for o in self.orders.values() if o.state == "paid")
 
     def left(self, sku: str) -> int:
+        if parts := self.products[sku].parts:
+            return min(self.left(part) // n for part, n in parts.items())
         return self.products[sku].stock - self.held(sku) - self.sold(sku)
 
     def bought(self, sku: str, pid: str) -> int:
-        mine = (o for o in self.orders.values() if o.pid == pid and o.state in COUNTED)
-        return sum(o.units_of(sku) for o in mine)
+        mine = [o for o in self.orders.values() if o.pid == pid and o.state in COUNTED]
+        if self.products[sku].parts:
+            units = (zip(o.units, o.lines, strict=True) for o in mine)
+            return sum(n for pairs in units for n, line in pairs if line.sku == sku)
+        return sum(self._taken(o, sku) for o in mine)
 
     def flash_bought(self, flash: str, pid: str | None = None) -> int:
         counted = (o for o in self.orders.values() if o.state in COUNTED)
@@ -169,6 +186,7 @@ class Sale:
         stock: int | None = None,
         per_viewer_max: int | None = None,
         floor: int | None = None,
+        parts: dict[str, int] | None = None,
     ) -> str | Refused:
         self.advance(ts)
         old = self.products.get(sku)
@@ -176,11 +194,16 @@ class Sale:
             return Refused("use_restock")
         if floor is not None and price < floor:
             return Refused("below_floor", {"floor_minor": floor})
-        if old is None:
-            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor)
-            return "ok"
-        if old.flash and price != old.list_price_minor:
+        if old and old.flash and price != old.list_price_minor:
             return Refused("flash_running")
+        if old and old.parts != (parts or {}):
+            return Refused("bundle_is_fixed", {"sku": sku})
+        for part in parts or {}:
+            if part not in self.products or self.products[part].parts:
+                return Refused("bad_part", {"sku": part})
+        if old is None:
+            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor, parts=parts or {})
+            return "ok"
         old.version += price != old.list_price_minor
         old.list_price_minor, old.per_viewer_max, old.floor_minor = price, per_viewer_max, floor
         return "ok"
@@ -189,6 +212,8 @@ class Sale:
         self.advance(ts)
         if sku not in self.products:
             return Refused("unknown_sku")
+        if self.products[sku].parts:
+            return Refused("bundle_has_no_stock")
         if self.left(sku) + delta < 0:
             return Refused("stock_underflow", {"left": self.left(sku)})
         self.products[sku].stock += delta
@@ -301,8 +326,13 @@ class Sale:
 
     def _no_room(self, pid: str, lines: Sequence[Line]) -> Refused | None:
         """Caps and quotas of all, then the stock of all, as a hold and a late success ask them."""
+        asked_of = Counter[str]()
         for line in lines:
-            limits = [(self.products[line.sku].per_viewer_max, self.bought(line.sku, pid), line.quantity)]
+            asked_of.update({sku: n * line.quantity for sku, n in self.pieces(line.sku).items()})
+        for line in lines:
+            if refused := self._over_cap(pid, lines, line, asked_of):
+                return refused
+            limits: list[tuple[int | None, int, int]] = []
             if flash := line.price.flash_id:
                 terms, asked = (
                     self.flashes[flash],
@@ -315,8 +345,22 @@ class Sale:
                 if limit is not None and had + asked > limit:
                     return Refused("limit_reached", _named(lines, line.sku, limit=limit))
         for line in lines:
-            if self.left(line.sku) < line.quantity:
-                return Refused("sold_out", _named(lines, line.sku, left=self.left(line.sku)))
+            pieces = self.pieces(line.sku).items()
+            short = [self.left(sku) // n for sku, n in pieces if self.left(sku) < asked_of[sku]]
+            if short:
+                return Refused("sold_out", _named(lines, line.sku, left=min(short)))
+        return None
+
+    def _over_cap(
+        self, pid: str, lines: Sequence[Line], line: Line, asked_of: Mapping[str, int]
+    ) -> Refused | None:
+        """The cap of the product itself, then those of a bundle's parts."""
+        bundle = self.products[line.sku].parts
+        for sku in (line.sku, *bundle):
+            cap, asked = self.products[sku].per_viewer_max, asked_of.get(sku, line.quantity)
+            if cap is not None and self.bought(sku, pid) + asked > cap:
+                part = {"part": sku} if sku in bundle else {}
+                return Refused("limit_reached", _named(lines, line.sku, **part, limit=cap))
         return None
 
     def begin_payment(self, ts: int, order: Order, token: str) -> str | Refused:
@@ -413,7 +457,8 @@ class Sale:
         order.refunds.append((amount, back))
         if not restock:
             for line, n in zip(order.lines, back, strict=True):
-                self.products[line.sku].stock -= n
+                for piece, each in self.pieces(line.sku).items():
+                    self.products[piece].stock -= n * each
         order.state = "paid" if order.left_minor else "refund_due"
         return order.state
 

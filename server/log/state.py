@@ -56,9 +56,16 @@ class FlashView(msgspec.Struct, frozen=True):
     per_viewer_max: int | None
 
 
+class PartView(msgspec.Struct, frozen=True):
+    """So many units of another product, in each unit of a bundle."""
+
+    sku: str
+    quantity: int
+
+
 class ProductView(msgspec.Struct, frozen=True):
     """A product. `left + held + sold` are None and `bucket` is set where its `stock_display` hides the
-    numbers.
+    numbers. A bundle has `parts`; `left` is how many of it there can be, and it has no `held` and `sold`.
     """
 
     sku: str
@@ -80,6 +87,7 @@ class ProductView(msgspec.Struct, frozen=True):
     image_url: str | None
     description: str | None
     stock_display: str
+    parts: tuple[PartView, ...] | None = None
 
 
 class LotView(msgspec.Struct, frozen=True):
@@ -190,7 +198,7 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
         frozen_since_ms=frozen_since_ms,
         starts_at_ms=_optional(show, "starts_at_ms"),
         pin=show.get("pin") or None,
-        products=products,
+        products=_with_parts(products),
         lots=tuple(_lot_view(lot.decode(), _fields(fields), show, sale_ms) for lot, fields in reply[3]),
         viewers=0,
         chat_mode=show["chat_mode"],
@@ -232,7 +240,21 @@ def product_view(
         image_url=attributes.get("image_url"),
         description=attributes.get("description"),
         stock_display=str(attributes.get("stock_display") or "exact"),
+        parts=msgspec.convert(attributes.get("parts"), tuple[PartView, ...] | None),
     )
+
+
+def _with_parts(products: tuple[ProductView, ...]) -> tuple[ProductView, ...]:
+    """Bundles with what their parts leave of them."""
+    left = {view.sku: view.left or 0 for view in products}
+
+    def filled(view: ProductView) -> ProductView:
+        if not view.parts:
+            return view
+        least = min(left.get(part.sku, 0) // part.quantity for part in view.parts)
+        return msgspec.structs.replace(view, left=least, sold_out=least <= 0)
+
+    return tuple(filled(view) for view in products)
 
 
 def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> FlashView | None:

@@ -68,7 +68,15 @@ class FlashAnnounced(FlashView, frozen=True):
     SHOW + "/products/{sku}",
     body=ProductSpec,
     answers={200: ProductView, 201: ProductView},
-    problems=("unknown_show", "use_restock", "below_floor", "flash_running", "too_many_products"),
+    problems=(
+        "unknown_show",
+        "use_restock",
+        "below_floor",
+        "flash_running",
+        "too_many_products",
+        "bad_part",
+        "bundle_is_fixed",
+    ),
 )
 async def put_product(call: Call[ProductSpec]) -> Answer:
     """Create a product, or change it."""
@@ -88,7 +96,13 @@ async def put_product(call: Call[ProductSpec]) -> Answer:
     SHOW + "/products/{sku}/restock",
     body=RestockCommand,
     answers={200: StockView},
-    problems=("idempotency_key_required", "unknown_show", "unknown_sku", "stock_underflow"),
+    problems=(
+        "idempotency_key_required",
+        "unknown_show",
+        "unknown_sku",
+        "stock_underflow",
+        "bundle_has_no_stock",
+    ),
     key="required",
 )
 async def restock(call: Call[RestockCommand]) -> Answer:

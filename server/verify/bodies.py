@@ -36,7 +36,14 @@ class EpochChanged(msgspec.Struct, frozen=True):
     previous: str
 
 
+class Part(msgspec.Struct, frozen=True):
+    sku: str
+    quantity: Annotated[int, msgspec.Meta(ge=1)]
+
+
 class ProductUpdated(msgspec.Struct, frozen=True):
+    """`parts`: of a bundle."""
+
     sku: str
     price_minor: Count
     list_price_minor: Count
@@ -44,6 +51,7 @@ class ProductUpdated(msgspec.Struct, frozen=True):
     per_viewer_max: Count | None
     seller: str
     commission_bps: Count
+    parts: tuple[Part, ...] = ()
 
 
 class Restocked(msgspec.Struct, frozen=True):
@@ -221,11 +229,11 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
 class OrderChange(msgspec.Struct, frozen=True):
     """Any entry of kind `order.…`. `terms` is a digest of everything in it that never changes.
 
-    `stock` and the prices seen are those of its lines, in their order.
+    The prices seen are those of its lines, `stock` that of what they take from the shelf, in their order.
     """
 
     order: OrderView
-    stock: Annotated[list[Level], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    stock: Annotated[list[Level], msgspec.Meta(min_length=1)]
     attempt: Count
     paid_by: Count
     seen_price_minor: Count | None = None

@@ -50,6 +50,8 @@ class Product:
     commission_bps: int
     flash: Flash | None = None
     stock: Stock = (0, 0, 0)
+    parts: tuple[tuple[str, int], ...] = ()
+    """Of a bundle: what a unit of it takes from the shelf."""
 
     def price_at(self, sale_ms: int) -> PriceInForce:
         return price_in_force(self.list_price_minor, self.version, self.flash, sale_ms)
@@ -122,8 +124,17 @@ class Replay:
         """Whether the change begins to count against caps and quotas."""
         return change.order.state in COUNTED and self.state_of(change.order.id) not in COUNTED
 
-    def stock_after(self, change: OrderChange) -> list[Stock]:
-        """The stock of each line's product after the change: its units move from one place to another.
+    def pieces(self, sku: str, units: int = 1) -> list[tuple[str, int]]:
+        """What so many units of a product take from the shelf."""
+        return [(part, n * units) for part, n in self.products[sku].parts or ((sku, 1),)]
+
+    def counted(self, sku: str, units: int) -> list[tuple[str, int]]:
+        """The caps against which units of a product count: its own, and of a bundle those of its parts."""
+        own = [(sku, units)] if self.products[sku].parts else []
+        return own + self.pieces(sku, units)
+
+    def stock_after(self, change: OrderChange) -> dict[str, Stock]:
+        """The stock of each product of the order after the change: its units move from one place to another.
 
         Units of a paid order that come back with a refund go to the shelf or are written off."""
         known, order = self.orders.get(change.order.id), change.order
@@ -133,13 +144,14 @@ class Replay:
             new = order.refunds[len(known.refunds) :]
             units = _sums(order, new)
             target = "left" if all(refund.restock for refund in new) else "written off"
-        moved: list[Stock] = []
-        for line, n in zip(order.lines, units, strict=True):
-            left, held, sold = self.products[line.sku].stock
-            stock = {"left": left, "held": held, "sold": sold, "written off": 0}
-            stock[source] -= n
-            stock[target] += n
-            moved.append((stock["left"], stock["held"], stock["sold"]))
+        moved: dict[str, Stock] = {}
+        for line, taken in zip(order.lines, units, strict=True):
+            for sku, n in self.pieces(line.sku, taken):
+                left, held, sold = moved.get(sku, self.products[sku].stock)
+                stock = {"left": left, "held": held, "sold": sold, "written off": 0}
+                stock[source] -= n
+                stock[target] += n
+                moved[sku] = (stock["left"], stock["held"], stock["sold"])
         return moved
 
     def apply(self, step: Step) -> None:
@@ -227,6 +239,7 @@ class Replay:
             body.commission_bps,
             old.flash if old else None,
             old.stock if old else (0, 0, 0),
+            tuple((part.sku, part.quantity) for part in body.parts),
         )
 
     def _change_order(self, change: OrderChange, pid: str) -> None:
@@ -234,10 +247,12 @@ class Replay:
         known = self.orders.get(order.id)
         now = _counted(order, order.state, order.refunds)
         was = _counted(order, known.state if known else "", known.refunds if known else ())
-        for line, stock, new, old in zip(order.lines, self.stock_after(change), now, was, strict=True):
-            self.products[line.sku].stock = stock
+        for sku, stock in self.stock_after(change).items():
+            self.products[sku].stock = stock
+        for line, new, old in zip(order.lines, now, was, strict=True):
             units = new - old if order.lot is None else 0
-            self.bought[line.sku, pid] += units
+            for sku, n in self.counted(line.sku, units):
+                self.bought[sku, pid] += n
             if line.flash:
                 self.flash_bought[line.flash, pid] += units
                 self.flash_used[line.flash] += units

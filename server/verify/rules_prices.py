@@ -151,8 +151,28 @@ def restock_is_what_it_says(step: Step, body: Restocked, before: Replay) -> str 
     )
 
 
+@rule(42, "A bundle is made of products, and has the stock of its parts")
+def bundle_is_fixed(step: Step, before: Replay) -> str | None:
+    """Its parts are other products, none of them a bundle, each once; they never change, and it is never
+    restocked itself.
+    """
+    match step.body:
+        case ProductUpdated(sku=sku, parts=parts):
+            told = tuple((part.sku, part.quantity) for part in parts)
+            if sku in before.products and before.products[sku].parts != told:
+                return f"{sku} was made of {before.products[sku].parts}"
+            wrong = [part for part, _ in told if part not in before.products or before.products[part].parts]
+            twice = len({part for part, _ in told}) < len(told)
+            return f"{wrong or told} cannot be its parts" if wrong or twice else None
+        case Restocked(sku=sku, delta=delta):
+            return f"{sku} is a bundle" if delta and before.products[sku].parts else None
+        case _:
+            return None
+
+
 RULES = (
     names_exist,
+    bundle_is_fixed,
     product_tells_its_price,
     flash_is_announced,
     flash_ends,

@@ -105,7 +105,7 @@ def stock_is_conserved(step: Step, body: OrderChange, before: Replay) -> str | N
 
     What an entry tells of the stock is what the orders before it sum to.
     """
-    due = [(line.sku, *stock) for line, stock in zip(body.order.lines, before.stock_after(body), strict=True)]
+    due = [(sku, *stock) for sku, stock in before.stock_after(body).items()]
     if any(min(left, held, sold) < 0 for _, left, held, sold in due):
         return f"(sku, left, held, sold) would be {due}"
     told = [(level.sku, level.left, level.held, level.sold) for level in body.stock]
@@ -116,15 +116,18 @@ def stock_is_conserved(step: Step, body: OrderChange, before: Replay) -> str | N
 def cap_is_kept(step: Step, body: OrderChange, before: Replay) -> str | None:
     """held, paying and paid units of one pid stay within `per_viewer_max` whenever units are taken.
 
-    What was won in an auction does not count.
+    What was won in an auction does not count; units in bundles count for the bundle and for each part.
     """
     if body.order.lot is not None or not before.takes_units(body):
         return None
+    asked = Counter[str]()
     for line in body.order.lines:
-        cap = before.products[line.sku].per_viewer_max
-        units = before.bought[line.sku, step.audience_pid] + line.quantity
+        for sku, n in before.counted(line.sku, line.quantity):
+            asked[sku] += n
+    for sku, n in asked.items():
+        cap, units = before.products[sku].per_viewer_max, before.bought[sku, step.audience_pid] + n
         if cap is not None and units > cap:
-            return f"{units} units of {line.sku} for one viewer, {cap} at most"
+            return f"{units} units of {sku} for one viewer, {cap} at most"
     return None
 
 

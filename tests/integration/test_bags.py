@@ -151,3 +151,71 @@ async def test_a_bag_over_http(web: Web) -> None:
     )
     show = await expect(200, web.client.get(f"/api/v1/shows/{SHOW}"))
     assert {product["sku"]: product["sold"] for product in show["products"]} == {"mug": 0, "vase": 0}
+
+
+async def test_a_bundle_is_sold_from_the_stock_of_its_parts(web: Web) -> None:
+    vase = {"title": "Vase", "price_minor": 500, "stock": 5}
+    await expect(201, web.call("PUT", "products/vase", vase, token=web.creator))
+    parts = [{"sku": "mug", "quantity": 2}, {"sku": "vase", "quantity": 1}]
+    bundle = {"title": "Set", "price_minor": 2200, "parts": parts}
+    before = await web.digest()
+    for wrong, code in [
+        ({**bundle, "stock": 5}, "bad_request"),
+        ({**bundle, "parts": []}, "bad_request"),
+        ({**bundle, "parts": parts + parts[:1]}, "bad_request"),
+        ({**bundle, "parts": [{"sku": "cup", "quantity": 1}]}, "bad_part"),
+        ({**bundle, "parts": [{"sku": "set", "quantity": 1}]}, "bad_part"),
+        ({**bundle, "seller": "sam"}, "bad_part"),
+        ({**bundle, "parts": [{"sku": "a b", "quantity": 1}]}, "bad_request"),
+    ]:
+        answer = await web.call("PUT", "products/set", wrong, token=web.creator)
+        await refused(409 if code == "bad_part" else 400, code, answer)
+    assert (await web.digest()) == before
+    put = await expect(201, web.call("PUT", "products/set", bundle, token=web.creator))
+    assert put["parts"] == parts
+    before = await web.digest()
+    await refused(
+        409,
+        "bad_part",
+        web.call(
+            "PUT", "products/more", {**bundle, "parts": [{"sku": "set", "quantity": 1}]}, token=web.creator
+        ),
+    )
+    await refused(
+        409,
+        "bundle_is_fixed",
+        web.call("PUT", "products/set", {**bundle, "parts": parts[:1]}, token=web.creator),
+    )
+    await refused(
+        409,
+        "bundle_has_no_stock",
+        web.call("POST", "products/set/restock", {"delta": 1}, token=web.creator, key="r"),
+    )
+    lot = {"sku": "set", "start_minor": 100, "duration_s": 60}
+    await refused(409, "sold_out", web.call("POST", "lots", lot, token=web.creator))
+    assert await web.digest() == before
+
+    async def left() -> dict[str, Any]:
+        show = await expect(200, web.client.get(f"/api/v1/shows/{SHOW}"))
+        return {product["sku"]: product["left"] for product in show["products"]}
+
+    had = await left()
+    assert had["set"] == min(had["mug"] // 2, had["vase"])
+    ann = web.bearer("ann")
+    line = {"sku": "set", "quantity": 1, "price_minor": 2200}
+    bag = {"lines": [line, {"sku": "vase", "quantity": 4, "price_minor": 500}]}
+    placed = await expect(201, web.call("POST", "orders", bag, token=ann, key="k"))
+    now = await left()
+    assert (now["mug"], now["vase"], now["set"]) == (had["mug"] - 2, 0, 0)
+    digest_now = await web.digest()
+    answer = await web.call("POST", "orders", line, token=web.bearer("bob"), key="k")
+    await refused(409, "sold_out", answer)
+    assert answer.json()["left"] == 0
+    assert await web.digest() == digest_now
+    await expect(200, web.call("POST", f"orders/{placed['id']}/cancel", token=ann))
+    assert await left() == had
+    file = (await web.call("GET", "products.csv", token=web.creator)).text
+    assert "mug:2 vase:1" in file
+    head = {"Authorization": f"Bearer {web.creator}", "Content-Type": "text/csv"}
+    again = web.client.post(f"/api/v1/shows/{SHOW}/products.csv", content=file, headers=head)
+    assert await expect(200, again) == {"created": 0, "changed": 3}

@@ -131,6 +131,7 @@ def stock(**fields: Any) -> Callable[[Record], None]:
 unpinned, held, paid = nth("product.unpinned"), nth("order.held"), nth("order.paid")
 first_vase = nth("product.restocked", sku="vase")
 vase_held, mug_updated = nth("order.held", sku="vase"), nth("product.updated", sku="mug")
+bundle = nth("product.updated", sku="set")
 first_flash = nth("price.flash")
 third_at_flash = nth("order.held", 4)
 Find = Callable[[list[Record]], Record]
@@ -245,6 +246,12 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (35, nth("product.updated", sku="pot"), body(per_viewer_max=2), several(0)),
     (36, nth("price.flash", sku="pot"), body(quantity=2, quantity_left=2), several(2)),
     (36, nth("price.flash", sku="pot"), body(per_viewer_max=1), several(1)),
+    (34, nth("order.held", sku="set"), lambda record: _change(record["body"]["stock"][1], {"left": 9}), None),
+    (34, bundle, body(parts=[{"sku": "cup", "quantity": 1}, {"sku": "tin", "quantity": 1}]), several(3)),
+    (35, bundle, body(per_viewer_max=0), several(3)),
+    (35, nth("product.updated", sku="tin"), body(per_viewer_max=1), several(3)),
+    (42, bundle, body(parts=[{"sku": "cup", "quantity": 2}, {"sku": "set", "quantity": 1}]), None),
+    (42, bundle, body(parts=[{"sku": "cup", "quantity": 2}] * 2), None),
     (35, mug_updated, body(per_viewer_max=1), held),
     (36, first_flash, body(quantity=2, quantity_left=2), third_at_flash),
     (36, first_flash, body(per_viewer_max=1), nth("order.held", 3)),

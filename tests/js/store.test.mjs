@@ -149,3 +149,18 @@ test("a lot is known from its opening or a snapshot, follows its bids, and stays
   const ends = Array.from({ length: 9 }, (_, i) => entry("lot.cancelled", 30 + i, i ? 29 + i : 28, { id: `l${i}`, sku: "a", reason: "r" }));
   assert.deepEqual(Object.keys(play(start(), ...many, ...ends).state.lots), ["l5", "l6", "l7", "l8"]);
 });
+
+test("a bundle has what its parts leave of it", () => {
+  const set = product("set", { left: 5, parts: [{ sku: "a", quantity: 2 }, { sku: "b", quantity: 1 }] });
+  const state = fromSnapshot(snapshot({ products: [product("a"), product("b"), set] }));
+  const stock = (sku, left, as_of) => ({ type: "stock", epoch: "e1", as_of, data: { sku, left, held: 0, sold: 0, sold_out: left <= 0 } });
+  const few = play(state, stock("a", 3, 11)).state;
+  assert.deepEqual([few.products.set.left, few.products.set.sold_out], [1, false]);
+  const none = play(few, stock("b", 0, 12)).state;
+  assert.deepEqual([none.products.set.left, none.products.set.sold_out], [0, true]);
+  const back = play(none, stock("b", 9, 13), stock("a", 10, 14)).state;
+  assert.deepEqual([back.products.set.left, back.products.set.sold_out], [5, false]);
+  const order = { id: "o", seq: 1, state: "held", lines: [{ sku: "set", quantity: 2 }, { sku: "a", quantity: 1 }] };
+  const mine = play(state, { type: "order", epoch: "e1", data: order }).state;
+  assert.deepEqual(["a", "b", "set"].map((sku) => ownUnits(mine, sku)), [5, 2, 2]);
+});

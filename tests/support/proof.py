@@ -10,7 +10,7 @@ from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.bag import Wanted
-from server.commerce.catalog import FlashSpec, ProductSpec
+from server.commerce.catalog import FlashSpec, Part, ProductSpec
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
 from server.live.shows import NewShow, Shows
 from server.log import reader, seals
@@ -52,6 +52,7 @@ class Story:
         await self.pay_too_late()
         await self.undo_a_flash_price()
         await self.buy_several()
+        await self.buy_bundles()
         await self.stop_and_go_on()
         await self.auction()
         await self.end()
@@ -113,7 +114,7 @@ class Story:
 
     async def buy_several(self) -> None:
         """Two products as one order: back by line and by unit, and one line of it undone."""
-        await self.sale.product("cup", 300, 8, commission_bps=333)
+        await self.sale.product("cup", 300, 12, commission_bps=333)
         await self.sale.product("pot", 801, 6, per_viewer_max=3, commission_bps=1_000)
         order = await self.bag(ANNA, Wanted("cup", 2, 300), Wanted("pot", 3, 900))
         await self.pay(order, ANNA)
@@ -125,6 +126,18 @@ class Story:
         await self.bag(CLARA, Wanted("pot", 1, 80), Wanted("cup", 1, 300))
         flash = (await self.bodies("price.flash"))[-1]["id"]
         assert sure(await self.ledger.undo_flash(SHOW, CREATOR, flash, "one zero is missing")).done
+
+    async def buy_bundles(self) -> None:
+        """A bundle alone, and in one order with one of its parts."""
+        parts = [Part(sku="cup", quantity=2), Part(sku="tin", quantity=1)]
+        await self.sale.product("tin", 200, 6, per_viewer_max=3, commission_bps=333)
+        spec = ProductSpec(title="Set", price_minor=700, parts=parts, commission_bps=333, per_viewer_max=2)
+        sure(await self.catalog.put_product(SHOW, CREATOR, "set", spec))
+        order = await self.bag(ANNA, Wanted("set", 1, 700), Wanted("tin", 1, 200))
+        await self.pay(order, ANNA)
+        await self.refund(order, restock=False, sku="set")
+        await self.pay(await self.sale.held(BORIS, sku="set", seen=700), BORIS)
+        sure(await self.ledger.cancel(SHOW, CLARA, await self.sale.held(CLARA, sku="set", seen=700)))
 
     async def bag(self, who: Principal, *wanted: Wanted) -> str:
         key = "-".join([who.pid, *(f"{sku}-{price}" for sku, _, price in wanted)])

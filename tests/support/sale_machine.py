@@ -20,13 +20,15 @@ from server.store.store import Store
 from server.tokens import Principal
 
 SKUS = ("mug", "vase")
+SET = "set"
+PARTS = {"mug": 2, "vase": 1}
 PRICES = (400, 700, 1000)
 ANY_PRICE = 2000
 OPEN = (("live", False),) * 3
 
 small = st.none() | st.integers(1, 4)
 few = st.integers(0, 5)
-skus = st.sampled_from(SKUS)
+skus = st.sampled_from((*SKUS, SET))
 prices = st.sampled_from(PRICES)
 people = st.sampled_from(PEOPLE)
 picks = st.integers(0, 30)
@@ -56,6 +58,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         self.open_show()
         for sku, units, cap in zip(SKUS, stock, caps, strict=True):
             self.put(sku, PRICES[-1], stock=units, cap=cap)
+        self.put(SET, PRICES[-1], parts=PARTS)
 
     @rule(ms=st.sampled_from((1, 3_000, 20_000)))
     def time_passes(self, ms: int) -> None:
@@ -104,7 +107,17 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def put_product(
         self, sku: str, price: int, stock: int | None, cap: int | None, floor: int | None
     ) -> None:
-        self.put(sku, price, stock=stock, cap=cap, floor=floor)
+        is_set = sku == SET
+        parts = PARTS if is_set else None
+        self.put(sku, price, stock=None if is_set else stock, cap=cap, floor=floor, parts=parts)
+
+    @rule(sku=skus, parts=st.sampled_from(({"mug": 1}, {SET: 1}, {"none": 1})))
+    def put_other_parts(self, sku: str, parts: dict[str, int]) -> None:
+        self.put(sku, self.model.products[sku].list_price_minor, parts=parts)
+
+    @rule(parts=st.sampled_from(({SET: 1}, {"none": 1}, {"mug": 1, "none": 2})))
+    def put_a_wrong_bundle(self, parts: dict[str, int]) -> None:
+        self.put("wrong", PRICES[0], parts=parts)
 
     @rule(sku=skus, delta=st.integers(-4, 4))
     def restock(self, sku: str, delta: int) -> None:
@@ -143,7 +156,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
 
     @rule(
         who=people,
-        sku=st.sampled_from((*SKUS, "none")),
+        sku=st.sampled_from((*SKUS, SET, "none")),
         quantity=st.integers(1, 3),
         seen=st.sampled_from(PRICES),
     )
@@ -158,6 +171,11 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def hold_a_bag(self, who: Principal, quantities: tuple[int | None, int | None], seen: int) -> None:
         """Both products, or one of them and one that there is not."""
         self.place_bag(who, self.new_key(), self.bag(quantities, seen))
+
+    @rule(who=people, first=st.booleans(), units=st.integers(1, 2), sets=st.integers(1, 2))
+    def hold_a_bundle_and_its_part(self, who: Principal, first: bool, units: int, sets: int) -> None:
+        bag = [Wanted("mug", units, ANY_PRICE), Wanted(SET, sets, ANY_PRICE)]
+        self.place_bag(who, self.new_key(), bag if first else bag[::-1])
 
     @rule(who=people, quantities=st.tuples(st.integers(1, 2), st.integers(1, 2)))
     def buy_a_bag(self, who: Principal, quantities: tuple[int, int]) -> None:

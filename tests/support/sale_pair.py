@@ -13,7 +13,7 @@ from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, person
 
 from server.commerce import model
 from server.commerce.bag import Wanted
-from server.commerce.catalog import FlashSpec, FlashStarted, ProductPut, ProductSpec
+from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import price_in_force
 from server.log import reader
@@ -81,10 +81,20 @@ class SalePair:
         stock: int | None = None,
         cap: int | None = None,
         floor: int | None = None,
+        parts: dict[str, int] | None = None,
     ) -> None:
-        spec = ProductSpec(title="T", price_minor=price, stock=stock, per_viewer_max=cap, floor_minor=floor)
+        spec = ProductSpec(
+            title="T",
+            price_minor=price,
+            stock=stock,
+            per_viewer_max=cap,
+            floor_minor=floor,
+            parts=[Part(sku=part, quantity=n) for part, n in parts.items()] if parts else None,
+        )
         real = self._run(self.sale.catalog.put_product(SHOW, CREATOR, sku, spec))
-        said = self.model.put_product(self.ts, sku, price, stock=stock, per_viewer_max=cap, floor=floor)
+        said = self.model.put_product(
+            self.ts, sku, price, stock=stock, per_viewer_max=cap, floor=floor, parts=parts
+        )
         self.agree("ok" if isinstance(real, ProductPut) else real, said)
 
     def announce(
@@ -234,7 +244,7 @@ class SalePair:
         due = self.due_among(records)
         snapshot = self._run(reader.snapshot(self.store, SHOW))
         for view in snapshot.products:
-            self.product_agrees(view, [o for o in due if o["sku"] == view.sku])
+            self.product_agrees(view, due)
         flashes = self.read(*(f"f:{flash}" for flash in self.model.flashes))
         for flash, record in zip(self.model.flashes, flashes, strict=True):
             free = sum(o["quantity"] for o in due if o["flash"] == flash)
@@ -244,13 +254,22 @@ class SalePair:
         product, sku = self.model.products[view.sku], view.sku
         assert view.left is not None
         assert view.held is not None
-        free = sum(o["quantity"] for o in due)
+
+        def units(line: Record) -> int:
+            own = line["quantity"] if line["sku"] == sku else 0
+            return self.model.products[line["sku"]].parts.get(sku, 0) * line["quantity"] or own
+
+        free = sum(map(units, due))
         stock = (self.model.left(sku), self.model.held(sku), self.model.sold(sku))
-        assert (view.left + free, view.held - free, view.sold) == stock
         assert min(stock) >= 0
+        if product.parts:
+            assert (view.held, view.sold, stock[1:]) == (0, 0, (0, 0))
+            assert due or view.left == stock[0]
+        else:
+            assert (view.left + free, view.held - free, view.sold) == stock
         (bought,) = self.read(f"bought:{sku}")
         for who in PEOPLE:
-            mine = sum(o["quantity"] for o in due if o["pid"] == who.pid)
+            mine = sum(units(line) for line in due if line["pid"] == who.pid)
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
         flash, now = product.flash, self.model.sale_ms(self.ts)
         expected = price_in_force(product.list_price_minor, product.version, flash, now)

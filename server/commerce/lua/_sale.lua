@@ -12,7 +12,7 @@ local products = {}
 
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'flash_id'}
+  'seller', 'commission_bps', 'flash_id', 'parts'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
 
@@ -33,6 +33,14 @@ local function product(sku)
     products[sku] = p
   end
   return p
+end
+
+-- Calls visit(product, units) for what `units` of a product take from the shelf: that many of it, or of a bundle (whose
+-- `parts` are 'sku:units …' and never change) its parts. Bundles have no stock of their own and are in no bundle.
+local function each_piece(sku, units, visit)
+  local p = product(sku)
+  if not p.parts then return visit(p, units) end
+  for part, n in string.gmatch(p.parts, '(%S+):(%d+)') do visit(product(part), units * tonumber(n)) end
 end
 
 local function stock_json(p)
@@ -144,14 +152,19 @@ end
 
 -- The stock of an order's products, and the prices that were asked for.
 local function seen_json(o)
-  if not o.lines then
+  if not o.lines and not product(o.sku).parts then
     return string.format('"stock":[%s],"seen_price_minor":%d', stock_json(product(o.sku)), o.seen_minor)
   end
-  local stock, seen = {}, {}
-  for i, l in ipairs(o.lines) do
-    stock[i], seen[i] = stock_json(product(l.sku)), string.format('%d', l.seen_minor)
+  local stock, seen, told = {}, {}, {}
+  local function tell(p)
+    if not told[p.sku] then stock[#stock + 1], told[p.sku] = stock_json(p), true end
   end
-  return string.format('"stock":[%s],"seen_prices_minor":[%s]', table.concat(stock, ','), table.concat(seen, ','))
+  for i, l in ipairs(lines_of(o)) do
+    each_piece(l.sku, 1, tell)
+    seen[i] = string.format('%d', l.seen_minor)
+  end
+  return string.format('"stock":[%s],%s', table.concat(stock, ','),
+    o.lines and '"seen_prices_minor":[' .. table.concat(seen, ',') .. ']' or '"seen_price_minor":' .. seen[1])
 end
 
 -- Give the order a state, keep its record, and write it to the log as order.<kind>. Returns it as JSON. Beside the order
@@ -167,11 +180,14 @@ local function become(o, state, kind)
   return json
 end
 
--- Count units of a line against the viewer's caps and the flash price's quota; negative gives them back. What was won in
--- an auction counts against none.
+-- Count units of a line against the viewer's caps (of a bundle: also those of its parts) and the flash price's quota;
+-- negative gives them back. What was won in an auction counts against none.
 local function count(o, l, units)
   if o.lot then return end
   redis.call('HINCRBY', base .. 'bought:' .. l.sku, o.pid, units)
+  if product(l.sku).parts then
+    each_piece(l.sku, units, function(p, n) redis.call('HINCRBY', base .. 'bought:' .. p.sku, o.pid, n) end)
+  end
   if l.flash == '' then return end
   redis.call('HINCRBY', base .. 'flashbought:' .. l.flash, o.pid, units)
   local used = redis.call('HINCRBY', base .. 'f:' .. l.flash, 'used', units)
@@ -185,11 +201,12 @@ end
 -- Move an order's units (all, or so many `units` of each line) between left, held and sold, and to or from what counts
 -- against caps and quotas: each of the four is 1, 0 or -1.
 local function move(o, left, held, sold, counted, units)
+  local function take(p, n) shift(p, left * n, held * n, sold * n) end
   for i, l in ipairs(lines_of(o)) do
     local n = units and units[i] or l.quantity
     if n > 0 then
       if counted ~= 0 then count(o, l, counted * n) end
-      shift(product(l.sku), left * n, held * n, sold * n)
+      each_piece(l.sku, n, take)
     end
   end
 end
@@ -217,88 +234,4 @@ local function release(o, state)
   if o.lot and state == 'expired' then redis.call('HINCRBY', base .. 'lotunpaid', o.pid, 1) end
   move(o, 1, -1, 0, -1)
   become(o, state, state)
-end
-
--- Room ---------------------------------------------------------------------------------------------------------------
-
--- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;
--- free(order, line) says whether that made room. Returns the last refusal, or nil and the due orders that have to be
--- expired before anything else is written.
-local function make_room(short, free)
-  local no, due = short(), {}
-  if not no then return nil, due end
-  local ids = due_ids()
-  for _, id in ipairs(ids) do
-    local o, made_room = order(id), false
-    for _, l in ipairs(lines_of(o)) do made_room = free(o, l) or made_room end
-    if made_room then
-      due[#due + 1] = o
-      no = short()
-      if not no then return nil, due end
-    end
-  end
-  return #ids == DUE_MAX and {'sweep'} or no
-end
-
--- Room for more units of one product, as `make_room`.
-local function make_room_in(p, short, free)
-  return make_room(short, function(o, l)
-    if l.sku ~= p.sku then return false end
-    free(l.quantity)
-    return true
-  end)
-end
-
--- Room for these lines (of different skus, at flash price `flash`, '' none) for this viewer, all or none: the caps and
--- quotas of all, then the stock.
-local function room_for(pid, lines)
-  local shelves, flashes = {}, {}
-  for _, l in ipairs(lines) do
-    local p = product(l.sku)
-    local cap = tonumber(p.per_viewer_max)
-    shelves[l.sku] = {left = p.left, cap = cap,
-      mine = cap and tonumber(redis.call('HGET', base .. 'bought:' .. l.sku, pid) or 0) or 0}
-    if l.flash ~= '' then
-      local f = flashes[l.flash]
-      if not f then
-        local terms = redis.call('HMGET', base .. 'f:' .. l.flash, 'quantity', 'used', 'per_viewer_max')
-        f = {quantity = tonumber(terms[1]), used = tonumber(terms[2]), cap = tonumber(terms[3]), asked = 0,
-          mine = tonumber(redis.call('HGET', base .. 'flashbought:' .. l.flash, pid) or 0)}
-        flashes[l.flash] = f
-      end
-      f.asked = f.asked + l.quantity
-    end
-  end
-  local function short()
-    for _, l in ipairs(lines) do
-      local shelf, f = shelves[l.sku], flashes[l.flash]
-      if shelf.cap and shelf.mine + l.quantity > shelf.cap then
-        return refuse_line('limit_reached', lines, l, 'limit', shelf.cap)
-      end
-      if f and f.cap and f.mine + f.asked > f.cap then
-        return refuse_line('limit_reached', lines, l, 'limit', f.cap)
-      end
-      if f and f.quantity and f.used + f.asked > f.quantity then
-        return refuse_line('limit_reached', lines, l, 'limit', math.max(0, f.quantity - f.used))
-      end
-    end
-    for _, l in ipairs(lines) do
-      if shelves[l.sku].left < l.quantity then return sold_out(lines, l, shelves[l.sku].left) end
-    end
-  end
-  local function free(o, l)
-    local shelf, f = shelves[l.sku], flashes[l.flash]
-    if shelf then shelf.left = shelf.left + l.quantity end
-    if f then f.used = f.used - l.quantity end
-    if o.pid == pid and not o.lot then
-      if shelf then shelf.mine = shelf.mine - l.quantity end
-      if f then f.mine = f.mine - l.quantity end
-    end
-    return shelf or f
-  end
-  return make_room(short, free)
-end
-
-local function expire_all(due)
-  for _, o in ipairs(due) do release(o, 'expired') end
 end

@@ -1,14 +1,30 @@
 -- for: product_put products_import
 -- A product as its seller describes it, written once every check has been made.
 
+-- What is wrong with the parts of a product: a code and the sku that it is about, or nil. They never change, and are other
+-- products of the same seller, none of them a bundle. `coming`: {parts, seller} of products that the same script makes.
+local function wrong_parts(sku, parts, seller, coming)
+  local p = product(sku)
+  if p and (p.parts or '') ~= parts then return 'bundle_is_fixed', sku end
+  if p and p.parts and seller ~= p.seller then return 'bundle_is_fixed', sku end
+  for part in string.gmatch(parts, '(%S+):%d+') do
+    local other = product(part) or coming[part]
+    if not other or (other.parts or '') ~= '' or other.seller ~= seller then return 'bad_part', part end
+  end
+end
+
 -- Arguments as product_put has them, of a product that is new or may be changed so. → what everybody is told (JSON), the
 -- product, whether it is new
-local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs)
+local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs, parts)
   local p, is_new = product(sku), false
   price = tonumber(price)
   if not p then
     p = {sku = sku, left = tonumber(stock) or 0, held = 0, sold = 0, list_price_minor = price, price_version = 1}
     products[sku], is_new = p, true
+    if parts ~= '' then
+      p.parts = parts
+      redis.call('HSET', base .. 'p:' .. sku, 'parts', parts)
+    end
   end
   end_flash_if_over(p)
   if price ~= tonumber(p.list_price_minor) then p.price_version = tonumber(p.price_version) + 1 end

@@ -2,7 +2,8 @@
 -- gives way: price
 -- Create or change a product. arg: 1 sku, 2 price, 3 stock ('' not given), 4 per_viewer_max ('' none), 5 floor
 -- ('' none), 6 cost ('' unknown), 7 seller ('' the owner), 8 commission_bps, 9 the other attributes (a JSON object that
--- everybody may see), 10 how many products a show may have. Stock is given once; later it changes by restock.
+-- everybody may see), 10 parts ('' no bundle), 11 how many products a show may have. Stock is given once; later it changes
+-- by restock.
 if not authorise('edit_product') then return refuse('forbidden') end
 local again = replayed()
 if again then return again end
@@ -11,11 +12,13 @@ local p = product(arg(1))
 if p and stock then return refuse('use_restock') end
 if floor and price < floor then return refuse('below_floor', {'floor_minor', floor}) end
 if not p then
-  if redis.call('ZCARD', base .. 'skus') >= tonumber(arg(10)) then return refuse('too_many_products') end
+  if redis.call('ZCARD', base .. 'skus') >= tonumber(arg(11)) then return refuse('too_many_products') end
 elseif has_flash(p) and price ~= tonumber(p.list_price_minor) then
   return refuse('flash_running')
 end
+local code, part = wrong_parts(arg(1), arg(10), arg(7) ~= '' and arg(7) or show.owner, {})
+if code then return refuse(code, {'sku', part}) end
 
-local public, put, is_new = put_product(unpack(ARGV, 5, 13))
+local public, put, is_new = put_product(unpack(ARGV, 5, 14))
 local counts = J('left', put.left, 'held', put.held, 'sold', put.sold)
 return remember({'ok', is_new and 1 or 0, string.sub(public, 1, -2) .. ',' .. string.sub(counts, 2)})

@@ -1,22 +1,26 @@
 -- durable
 -- gives way: price
 -- Create or change many products, all or none. arg: 1 how many products a show may have, then of each, as product_put has
--- them: sku (none twice), price, stock, per_viewer_max, floor, cost, seller, commission_bps, attributes. Stock of a product
--- that is there may be given when it is what it has in all. Answers: created, changed. Refusal bad_rows: rows [[which of
+-- them: sku (none twice), price, stock, per_viewer_max, floor, cost, seller, commission_bps, attributes, parts (that
+-- are there or come before). Stock of a product that is there may be given when it is what it has in all. Answers: created, changed. Refusal bad_rows: rows [[which of
 -- them (from 1), field, code], …].
-local WIDTH, first = 9, 6
+local WIDTH, first = 10, 6
 if not authorise('edit_product') then return refuse('forbidden') end
 local again = replayed()
 if again then return again end
-local wrong, count, created = {}, redis.call('ZCARD', base .. 'skus'), 0
+local coming, wrong, count, created = {}, {}, redis.call('ZCARD', base .. 'skus'), 0
 for i = first, #ARGV, WIDTH do
   local price, stock, p = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), product(ARGV[i])
   local function is_wrong(field, code) wrong[#wrong + 1] = RAW(JA({(i - first) / WIDTH + 1, field, code})) end
+  local seller = ARGV[i + 6] ~= '' and ARGV[i + 6] or show.owner
+  local code = wrong_parts(ARGV[i], ARGV[i + 9], seller, coming)
+  if code then is_wrong('parts', code) end
+  coming[ARGV[i]] = {parts = ARGV[i + 9], seller = seller}
   if not p then
     created = created + 1
     if count + created > tonumber(arg(1)) then is_wrong('sku', 'too_many_products') end
   else
-    if stock and stock ~= p.left + p.held + p.sold then is_wrong('stock', 'use_restock') end
+    if stock and not p.parts and stock ~= p.left + p.held + p.sold then is_wrong('stock', 'use_restock') end
     if has_flash(p) and price ~= tonumber(p.list_price_minor) then is_wrong('price_minor', 'flash_running') end
   end
 end

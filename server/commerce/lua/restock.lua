@@ -5,6 +5,7 @@ local again = replayed()
 if again then return again end
 local p, delta = product(arg(1)), tonumber(arg(2))
 if not p then return refuse('unknown_sku') end
+if p.parts then return refuse('bundle_has_no_stock') end
 if p.left + p.held + p.sold + delta > tonumber(arg(3)) then return refuse('bad_request', {'field', 'delta'}) end
 local left = p.left
 local function short()

@@ -1,0 +1,115 @@
+-- for: hold settle restock lot_open
+-- Room for more: what a viewer may have yet, what is on the shelf, and due holds, which count as free.
+
+-- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;
+-- free(order, line) says whether that made room. Returns the last refusal, or nil and the due orders that have to be
+-- expired before anything else is written.
+local function make_room(short, free)
+  local no, due = short(), {}
+  if not no then return nil, due end
+  local ids = due_ids()
+  for _, id in ipairs(ids) do
+    local o, made_room = order(id), false
+    for _, l in ipairs(lines_of(o)) do made_room = free(o, l) or made_room end
+    if made_room then
+      due[#due + 1] = o
+      no = short()
+      if not no then return nil, due end
+    end
+  end
+  return #ids == DUE_MAX and {'sweep'} or no
+end
+
+-- Room for more units of one product, as `make_room`.
+local function make_room_in(p, short, free)
+  return make_room(short, function(_, l)
+    local made_room = false
+    each_piece(l.sku, l.quantity, function(piece, units)
+      if piece.sku ~= p.sku then return end
+      free(units)
+      made_room = true
+    end)
+    return made_room
+  end)
+end
+
+-- Room for these lines (of different skus, at flash price `flash`, '' none) for this viewer, all or none: the caps and
+-- quotas of all, then the stock.
+local function room_for(pid, lines)
+  local shelves, flashes = {}, {}
+  local function ask(p, units)
+    local shelf, cap = shelves[p.sku], tonumber(p.per_viewer_max)
+    if not shelf then
+      shelf = {left = p.parts and math.huge or p.left, cap = cap, asked = 0,
+        mine = cap and tonumber(redis.call('HGET', base .. 'bought:' .. p.sku, pid) or 0) or 0}
+      shelves[p.sku] = shelf
+    end
+    shelf.asked = shelf.asked + units
+  end
+  for _, l in ipairs(lines) do
+    local p = product(l.sku)
+    if p.parts then ask(p, l.quantity) end
+    each_piece(l.sku, l.quantity, ask)
+    if l.flash ~= '' then
+      local f = flashes[l.flash]
+      if not f then
+        local terms = redis.call('HMGET', base .. 'f:' .. l.flash, 'quantity', 'used', 'per_viewer_max')
+        f = {quantity = tonumber(terms[1]), used = tonumber(terms[2]), cap = tonumber(terms[3]), asked = 0,
+          mine = tonumber(redis.call('HGET', base .. 'flashbought:' .. l.flash, pid) or 0)}
+        flashes[l.flash] = f
+      end
+      f.asked = f.asked + l.quantity
+    end
+  end
+  local function short()
+    for _, l in ipairs(lines) do
+      local shelf, f, no = shelves[l.sku], flashes[l.flash], nil
+      if shelf.cap and shelf.mine + shelf.asked > shelf.cap then
+        return refuse_line('limit_reached', lines, l, 'limit', shelf.cap)
+      end
+      if product(l.sku).parts then
+        each_piece(l.sku, 1, function(p)
+          local part = shelves[p.sku]
+          if not no and part.cap and part.mine + part.asked > part.cap then
+            no = refuse_line('limit_reached', lines, l, 'part', p.sku, 'limit', part.cap)
+          end
+        end)
+        if no then return no end
+      end
+      if f and f.cap and f.mine + f.asked > f.cap then
+        return refuse_line('limit_reached', lines, l, 'limit', f.cap)
+      end
+      if f and f.quantity and f.used + f.asked > f.quantity then
+        return refuse_line('limit_reached', lines, l, 'limit', math.max(0, f.quantity - f.used))
+      end
+    end
+    for _, l in ipairs(lines) do
+      local scarce
+      each_piece(l.sku, 1, function(p, each)
+        local shelf = shelves[p.sku]
+        if shelf.left < shelf.asked then scarce = math.min(scarce or shelf.left, math.floor(shelf.left / each)) end
+      end)
+      if scarce then return sold_out(lines, l, scarce) end
+    end
+  end
+  local function free(o, l)
+    local f, mine = flashes[l.flash], o.pid == pid and not o.lot
+    local made_room = f ~= nil
+    if f then f.used = f.used - l.quantity end
+    if f and mine then f.mine = f.mine - l.quantity end
+    local function back(p, units)
+      local shelf = shelves[p.sku]
+      if not shelf then return end
+      shelf.left, made_room = shelf.left + units, true
+      if mine then shelf.mine = shelf.mine - units end
+    end
+    if product(l.sku).parts then back(product(l.sku), l.quantity) end
+    each_piece(l.sku, l.quantity, back)
+    return made_room
+  end
+  return make_room(short, free)
+end
+
+local function expire_all(due)
+  for _, o in ipairs(due) do release(o, 'expired') end
+end
