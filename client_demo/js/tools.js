@@ -40,6 +40,15 @@ export async function attempt(command) {
 }
 
 /** One thing that can be taken back for a while. */
+/** Saves what only a bearer may read as a file. */
+export async function saveFile(api, path, name) {
+  const response = await fetch(`/api/v1/shows/${encodeURIComponent(api.show)}${path}`, { headers: api.bearer() });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const url = URL.createObjectURL(await response.blob());
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
 export class Undo {
   constructor() {
     /** @type {{act: () => Promise<any>, until: number} | null} */

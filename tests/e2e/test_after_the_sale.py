@@ -1,6 +1,7 @@
 """After a purchase: the studio lists it with buyer and money, and exports it; the buyer has a receipt."""
 
 import os
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, ViewportSize, expect
@@ -41,3 +42,58 @@ async def test_the_studio_lists_orders_and_the_buyer_has_a_receipt(demo: Demo, b
         assert display == "grid"  # its style sheets were found from the copy that the page made
         if shots:
             await receipt.screenshot(path=f"{shots}/receipt.png")
+
+
+async def test_a_bag_is_held_as_one_order_or_not_at_all(demo: Demo, browser: Browser) -> None:
+    async with (
+        person(browser, demo.links["studio"], DESK) as studio,
+        person(browser, demo.links["watch"], PHONE) as ben,
+    ):
+        await ben.get_by_test_id("bag").click()
+        sheet = ben.get_by_test_id("bag-sheet")
+        plus = sheet.locator("[data-testid^=pick-]")
+        await expect(ben.get_by_test_id("hold-bag")).to_be_hidden()
+        for at in (1, 1, 2):
+            await plus.nth(at).click()
+        if shots := os.environ.get("SCREENSHOTS"):
+            await ben.screenshot(path=f"{shots}/bag.png")
+        await expect(ben.get_by_test_id("hold-bag")).to_contain_text("Hold 3 items for $")
+        sums = (await ben.get_by_test_id("hold-bag").inner_text()).rpartition(" ")[2]
+        await ben.get_by_test_id("hold-bag").click()
+        await expect(ben.get_by_test_id("hold-line")).to_have_count(2, timeout=SOON_MS)
+        await expect(ben.get_by_test_id("hold-line").first).to_contain_text("× 2")
+        await expect(ben.get_by_test_id("pay")).to_contain_text(sums)
+        if shots:
+            await ben.screenshot(path=f"{shots}/bag-held.png")
+        await ben.get_by_test_id("pay").click()
+        await expect(ben.get_by_test_id("result")).to_be_visible(timeout=SOON_MS)
+        await expect(studio.get_by_test_id("order-row").first).to_contain_text("+ 1 more", timeout=SOON_MS)
+        await ben.get_by_test_id("result-primary").click()
+        await ben.get_by_test_id("bag").click()
+        await expect(ben.get_by_test_id("hold-bag")).to_be_hidden()
+
+
+async def test_products_come_from_a_file_and_its_bad_rows_are_shown(
+    demo: Demo, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "new.csv"
+    async with person(browser, demo.links["studio"], DESK) as studio:
+        rows = studio.locator("[data-testid^=product-row-]")
+        await expect(rows.first).to_be_visible(timeout=SOON_MS)
+        had = await rows.count()
+        file.write_text("sku,title,price_minor,stock\nnew-jar,Jar,1200,4\nnew-cup,Cup,free,4\n")
+        await studio.get_by_test_id("products-input").set_input_files(file)
+        wrong = studio.get_by_test_id("bad-rows")
+        await expect(wrong).to_contain_text("price_minor", timeout=SOON_MS)
+        await expect(wrong).to_contain_text("Nothing of the file was taken")
+        if shots := os.environ.get("SCREENSHOTS"):
+            await studio.screenshot(path=f"{shots}/bad-rows.png")
+        await wrong.get_by_role("button").click()
+        assert await rows.count() == had
+        file.write_text("sku,title,price_minor,stock\nnew-jar,Jar,1200,4\nnew-cup,Cup,900,4\n")
+        await studio.get_by_test_id("products-input").set_input_files(file)
+        await expect(studio.get_by_test_id("product-row-new-cup")).to_be_visible(timeout=SOON_MS)
+        await expect(rows).to_have_count(had + 2)
+        async with studio.expect_download() as download:
+            await studio.get_by_test_id("products-file").click()
+        assert "new-jar,Jar,1200" in (await (await download.value).path()).read_text()

@@ -56,8 +56,8 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @initialize(stock=st.tuples(few, few), caps=st.tuples(small, small))
     def start(self, stock: tuple[int, int], caps: tuple[int | None, int | None]) -> None:
         self.open_show()
-        for sku, units, cap in zip(SKUS, stock, caps, strict=True):
-            self.put(sku, PRICES[-1], stock=units, cap=cap)
+        for sku, price, units, cap in zip(SKUS, PRICES[1:], stock, caps, strict=True):
+            self.put(sku, price, stock=units, cap=cap)
         self.put(SET, PRICES[-1], parts=PARTS)
 
     @rule(ms=st.sampled_from((1, 3_000, 20_000)))
@@ -177,11 +177,18 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         bag = [Wanted("mug", units, ANY_PRICE), Wanted(SET, sets, ANY_PRICE)]
         self.place_bag(who, self.new_key(), bag if first else bag[::-1])
 
-    @rule(who=people, quantities=st.tuples(st.integers(1, 2), st.integers(1, 2)))
-    def buy_a_bag(self, who: Principal, quantities: tuple[int, int]) -> None:
+    @rule(
+        who=people,
+        quantities=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+        back=st.none() | st.sampled_from(SKUS),
+    )
+    def buy_a_bag(self, who: Principal, quantities: tuple[int, int], back: str | None) -> None:
+        """And perhaps one line of it goes back."""
         key = self.new_key()
         self.place_bag(who, key, self.bag(quantities, ANY_PRICE))
         self.pay_for(who, key)
+        if back and (who.pid, key) in self.ids:
+            self.take_back(self.pick_order(0, [(who.pid, key)]), restock=True, sku=back)
 
     @rule(who=people, sku=skus)
     def buy(self, who: Principal, sku: str) -> None:

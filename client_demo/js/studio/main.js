@@ -6,6 +6,7 @@ import { Feed, showId } from "../feed.js";
 import { attempt, chatField, confirm, drawHeader, keyList, onKeys, pace, stick, stopped, toast, Undo } from "../tools.js";
 import { Whip } from "../whip.js";
 import { Camera } from "./camera.js";
+import { Files } from "./files.js";
 import { FlashDialog } from "./flash.js";
 import { Health } from "./health.js";
 import { Lots } from "./lots.js";
@@ -44,6 +45,7 @@ const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => 
 const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
 const lots = new Lots(feed, { headers: press });
 const orders = new Orders(feed, draw);
+new Files(feed);
 
 /** The moment of the press, for commands of the page that is on air (the frame that shows it gets the change). */
 function press() {

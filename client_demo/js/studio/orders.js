@@ -1,7 +1,7 @@
 /** A show's newest orders, with who bought and for how much, and all of them as a file. */
 import { $, h, list, show, text } from "../dom.js";
 import { money } from "../format.js";
-import { attempt } from "../tools.js";
+import { attempt, saveFile } from "../tools.js";
 
 const NEWEST = 2 ** 53 - 1;
 const SHOWN = 40;
@@ -29,7 +29,7 @@ export class Orders {
     this.closed = false;
     this.asking = false;
     this.seen = "";
-    $("orders-file").onclick = () => void attempt(() => this.save());
+    $("orders-file").onclick = () => void attempt(() => saveFile(feed.api, "/orders.csv", `${feed.state.show.id}-orders.csv`));
   }
 
   /** Looks again when the stock says that something was bought; at most once a second. */
@@ -76,16 +76,5 @@ export class Orders {
       sum.children[1].firstChild.className = `tag m ${tone}`;
       text(sum.children[1].firstChild, part);
     });
-  }
-
-  /** All orders as a file. */
-  async save() {
-    const { api, state } = this.feed;
-    const response = await fetch(`/api/v1/shows/${encodeURIComponent(api.show)}/orders.csv`, { headers: api.bearer() });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    const url = URL.createObjectURL(await response.blob());
-    const link = h("a", { href: url, download: `${state.show.id}-orders.csv` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 }

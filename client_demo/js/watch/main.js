@@ -50,6 +50,8 @@ function offerOf(product) {
   return offer(feed.state.show, product, feed.present(), feed.now());
 }
 const openHold = () => Object.values(feed.state.orders).find((order) => order.state === "held" || order.state === "paying");
+/** Is this product in an order, or in a tap that waits for one? */
+const has = (order, sku) => Boolean(order?.lines.some((line) => line.sku === sku));
 const holdMs = (hold) => holdLeft(feed.state.show, hold, feed.now());
 const banned = () => feed.code === "banned" || player.refusal === "banned";
 const pinned = () => shownPin(feed.state, feed.present());
@@ -59,8 +61,8 @@ function buttonOf(product) {
   const tap = sale?.tap;
   const may = feed.live.hello?.may?.includes("buy") ?? true;
   return buyButton({
-    state: feed.state, product, offer: offerOf(product), online: feed.status === "live", askedMs: tap?.sku === product.sku ? performance.now() - tap.at : null,
-    holdMs: hold?.sku === product.sku ? holdMs(hold) : null, closed: banned() ? WORDS.banned : may ? "" : WORDS.buyersClosed,
+    state: feed.state, product, offer: offerOf(product), online: feed.status === "live", askedMs: has(tap, product.sku) ? performance.now() - tap.at : null,
+    holdMs: has(hold, product.sku) ? holdMs(hold) : null, closed: banned() ? WORDS.banned : may ? "" : WORDS.buyersClosed,
   });
 }
 
@@ -70,7 +72,7 @@ async function tapBuy(sku) {
   const { price_minor } = offerOf(product); // what the buyer saw, not what it is when the code has come
   const hold = openHold();
   await loadSale();
-  if (hold?.sku === sku) sale?.sheets.hold(hold);
+  if (has(hold, sku)) sale?.sheets.hold(hold);
   else sale?.ask(sku, price_minor);
 }
 

@@ -18,8 +18,8 @@ export class Sale {
     this.feed = feed;
     this.page = page;
     this.slot = slot;
-    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), receipt: (order) => this.receipt(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
-    /** The tap that waits for its answer: {key, sku, quantity, price_minor, at}. */
+    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), takeBag: (lines) => this.hold(lines), receipt: (order) => this.receipt(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
+    /** The tap that waits for its answer: {key, lines: [{sku, quantity, price_minor}], at}. */
     this.tap = JSON.parse(kept.get(slot) ?? "null");
     /** The order being paid, and what the last attempt said. */
     this.paying = null;
@@ -31,23 +31,30 @@ export class Sale {
 
   /** Asks for one unit at the price that the buyer sees. */
   ask(sku, price_minor) {
-    if (this.tap) return;
-    this.tap = { key: newKey(), sku, quantity: 1, price_minor, at: performance.now() };
+    this.hold([{ sku, quantity: 1, price_minor }]);
+  }
+
+  /** Asks for several, as one order: all of them or none. */
+  hold(lines) {
+    if (this.tap || !lines.length) return;
+    this.tap = { key: newKey(), lines, at: performance.now() };
     kept.set(this.slot, JSON.stringify(this.tap));
     for (const later of [0, SPINNER_MS + 10, STILL_MS + 10]) setTimeout(this.page.draw, later);
     void this.settleTap();
   }
 
   async settleTap() {
-    const { key, sku, quantity, price_minor } = this.tap;
+    const { key, lines } = this.tap;
+    const several = lines.length > 1;
     try {
-      const order = await this.insist("/orders", { sku, quantity, price_minor }, key);
+      const order = await this.insist("/orders", several ? { lines } : lines[0], key);
       this.forget();
+      for (const { sku } of lines) this.sheets.picked.delete(sku);
       this.feed.take(order);
       if (order.state === "held") this.sheets.hold(order);
     } catch (error) {
       this.forget();
-      this.refused(error.code ?? "refused", { ...error.body, sku });
+      this.refused(error.code ?? "refused", { sku: lines[0].sku, ...error.body, several });
     }
     this.page.draw();
   }
@@ -117,6 +124,6 @@ export class Sale {
   refused(code, detail) {
     const product = this.feed.state.products[detail.sku];
     const price_minor = detail.price_minor ?? (product && this.page.offer(product).price_minor);
-    this.sheets.outcome(code, detail, product, price_minor, () => this.ask(detail.sku, price_minor));
+    this.sheets.outcome(code, detail, product, price_minor, () => (detail.several ? this.sheets.bag() : this.ask(detail.sku, price_minor)));
   }
 }

@@ -1,5 +1,5 @@
 /** The sheets over the watch page: hold, outcome, bag, paid partnership, keys. One <dialog>; the video plays on under it. */
-import { $, attr, h, icon, maybe, ring, setRing, text } from "../dom.js";
+import { $, attr, h, icon, maybe, ring, setRing, show, text } from "../dom.js";
 import { countdown, money, price, timeOfDay } from "../format.js";
 import { holdLeft } from "../pricing.js";
 import { WORDS } from "../words.js";
@@ -7,6 +7,7 @@ import { productRows, thumb } from "./rows.js";
 
 const TEST_CARDS = [["tok_ok", "Works"], ["tok_declined", "Declined"], ["tok_slow", "Slow"], ["tok_error", "Silent"]];
 const HOLD_WARN_MS = 30_000;
+const LINES_MAX = 20; // of an order
 const KEYS = [["B", "Buy the pinned product"], ["G", "Bag"], ["M", "Sound"], ["K", "Pause the picture"], ["F", "Full screen"], ["H", "Send a heart"], ["/", "Write in chat"], ["?", "This list"], ["Esc", "Close"]];
 const NOTES = {
   declined: (left) => `Your bank said no. The item is still held for ${countdown(left)}. Try another card.`,
@@ -15,14 +16,23 @@ const NOTES = {
   slow: () => "The bank is taking its time. Your item stays held.",
 };
 
+/** Why nothing of a bag was held, in a few words about the one product. */
+const AGAIN = new Map([
+  ["price_changed", (_, now) => `now ${now}`],
+  ["sold_out", ({ left }) => (left ? `only ${left} left` : WORDS.soldOut.toLowerCase())],
+  ["limit_reached", ({ limit }) => `at most ${limit} for each`],
+]);
+
 /** How a tap or an order ends: icon, tone, heading, sentence, and what can be done next. Pure. */
 function outcomeOf(code, detail, product, now) {
   const left = product?.left ? ` ${product.left} still available at ${now}.` : "";
+  if (detail.several && AGAIN.has(code)) return { icon: "bag", tone: "warn", title: `${product?.title ?? "Something"}: ${AGAIN.get(code)(detail, now)}`, body: "Nothing of your bag was held or charged.", again: "Back to the bag", ghost: "Close" };
   return {
     price_changed: { icon: "alert", tone: "warn", title: "The price changed", body: `It rose before your tap arrived. It is ${now} now. Nothing was charged.`, again: `Buy for ${now}`, ghost: "Not now" },
     hold_expired: { icon: "clock", title: "Your hold ended", body: `You were not charged.${left}`, again: left && "Hold one again", ghost: "Close" },
     sold_out: { icon: "bag", title: WORDS.soldOut, body: `0 left${product?.held ? `, ${product.held} on hold` : ""}. Nothing was charged.` },
     limit_reached: { icon: "users", title: WORDS.limit(detail.limit, detail.limit), body: WORDS.limitRule(detail.limit) },
+    mixed_sellers: { icon: "users", tone: "warn", title: "Two sellers", body: `${product?.title ?? "One of these"} has another seller. Buy it by itself. Nothing was charged.` },
     sales_paused: { icon: "pause", title: WORDS.salesArePaused, body: WORDS.moderatorCheck },
     show_closed: { icon: "clock", title: "The show is not open", body: "Nothing was charged." },
     banned: { icon: "ban", title: WORDS.banned, body: WORDS.bannedText },
@@ -38,6 +48,8 @@ export class Sheets {
   holdId = "";
   holdMs = 120_000;
   card = "tok_ok";
+  /** sku → units in the bag. */
+  picked = new Map();
   update = () => {};
 
   constructor(feed, page) {
@@ -135,14 +147,34 @@ export class Sheets {
         receipt && h("a", { class: "btn ghost t44", target: "_blank", rel: "noopener", "data-testid": "see-proof", href: `/verify/${encodeURIComponent(this.state.show.id)}/${detail.order.id}`, text: "See the proof" }))));
   }
 
+  /** All products; those that are picked are held together. */
   bag() {
     const rows = h("ul", { class: "bag" });
     const foot = h("p", { class: "note" });
+    const take = h("button", { class: "btn act xl", "data-testid": "hold-bag", onclick: () => this.page.takeBag(this.bagLines()) });
+    const pick = { of: (sku) => this.picked.get(sku) ?? 0, add: (sku, units) => this.pick(sku, units) };
     const close = h("button", { class: "rib", "aria-label": "Close", onclick: () => this.close() }, icon("x"));
-    this.open("bag", "In this show", h("div", { "data-testid": "bag-sheet" }, h("div", { class: "split" }, h("h2", { text: "In this show" }), close), rows, foot), () => {
-      productRows(rows, { state: this.state, page: this.page, size: 56, act: "act" });
+    this.open("bag", "In this show", h("div", { "data-testid": "bag-sheet" }, h("div", { class: "split" }, h("h2", { text: "In this show" }), close), rows, take, foot), () => {
+      productRows(rows, { state: this.state, page: this.page, size: 56, act: "", pick });
+      const lines = this.bagLines();
+      show(take, lines.length);
+      const units = lines.reduce((sum, line) => sum + line.quantity, 0);
+      text(take, `Hold ${units === 1 ? "1 item" : `${units} items`} for ${this.money(lines.reduce((sum, line) => sum + line.quantity * line.price_minor, 0))}`);
       text(foot, this.state.skus.length ? "Stock comes from the sale ledger." : "Nothing listed yet. The host adds products during the show.");
     });
+  }
+
+  pick(sku, units) {
+    const picked = Math.max(0, (this.picked.get(sku) ?? 0) + units);
+    if (!picked) this.picked.delete(sku);
+    else if (this.picked.has(sku) || this.picked.size < LINES_MAX) this.picked.set(sku, picked);
+    this.update();
+  }
+
+  /** What is picked, at the prices on screen. */
+  bagLines() {
+    const { products } = this.state;
+    return [...this.picked].filter(([sku]) => products[sku]).map(([sku, quantity]) => ({ sku, quantity, price_minor: this.page.offer(products[sku]).price_minor }));
   }
 
   partnership() {
