@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from server.store.aof_sums import SUMS_FILE, AofSums
 from server.store.connection import ask
 from server.store.disk_guard import DiskGuard
 from server.store.outcome import StoreError, StoreReplyError
@@ -72,7 +73,8 @@ class EmbeddedStore:
         self._socket_dir: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._guarding: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
+        self._sums = AofSums(self._data_dir)
         self._stopping = False
         self.restarts = 0
 
@@ -89,6 +91,8 @@ class EmbeddedStore:
         self._take_lock()
         try:
             await self._check_version()
+            if (damaged := await asyncio.to_thread(self._sums.check)) is not None:
+                raise EmbeddedStoreError(_damage(damaged, f"its bytes are not what {SUMS_FILE} says of them"))
             socket = self._choose_socket()
             await self._launch(socket)
             await self._wait_until_ready(socket)
@@ -99,14 +103,14 @@ class EmbeddedStore:
         (self._data_dir / URL_FILE).write_text(url)
         guard = DiskGuard(self._data_dir, Target(path=str(socket)))
         await guard.look()
-        self._guarding = start_task(guard.run(), "disk guard")
+        self._beside = [start_task(guard.run(), "disk guard"), start_task(self._sums.run(), "aof sums")]
         self._keeper = start_task(self._keep(socket, guard), "keep store")
         return url
 
     async def stop(self) -> None:
         """Stop it in order, and give the data directory free."""
         self._stopping = True
-        await end_tasks(self._keeper, self._guarding)
+        await end_tasks(self._keeper, *self._beside)
         process = self._process
         if process is not None and process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -117,6 +121,9 @@ class EmbeddedStore:
                 log.warning("store_killed")
                 process.kill()
                 await process.wait()
+        if self._keeper is not None:  # what it did not start with is not to be vouched for
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._sums.look, stopped=True)
         (self._data_dir / URL_FILE).unlink(missing_ok=True)
         if self._socket_dir is not None:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
@@ -188,10 +195,7 @@ class EmbeddedStore:
         if "AOF" in said and re.search(r"Bad file format|corrupt|Unexpected end of file|truncated", said):
             named = re.findall(r"appendonly\.aof(?:\.\w+)*", said)
             path = self._data_dir / "appendonlydir" / (named[-1] if named else "")
-            advice = (
-                "is damaged: copy the directory and look at it with valkey-check-aof before anything else"
-            )
-            return f"the store does not start: its append-only file {path} {advice}\n{said}"
+            return _damage(path, said)
         return f"the store on {self._data_dir} ended with {code} at its start\n{said}"
 
     # Keeping
@@ -218,6 +222,14 @@ class EmbeddedStore:
             self.restarts += 1
             RESTARTS.inc()
             await self._launch(socket)
+
+
+def _damage(path: Path, why: str) -> str:
+    advice = "copy the directory and look at it with valkey-check-aof before anything else"
+    return (
+        f"the store does not start: its append-only file {path} is damaged: {advice}; "
+        f"when it is repaired, remove {SUMS_FILE}\n{why}"
+    )
 
 
 def _options(data_dir: Path, socket: Path) -> list[str]:

@@ -24,6 +24,7 @@ from server.store.outcome import StoreUnavailable
 from server.store.store import Store
 
 SEEDS = range(int(os.environ.get("FAILOVER_SEEDS", "1")))
+HOWS = ("killed", "silent") if len(SEEDS) > 1 else ("killed",)  # ten seconds each
 RESUME_S = 5.0
 
 
@@ -87,7 +88,7 @@ async def begin_migration(source: Node, target: Node, slot: int) -> tuple[bytes,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["killed", "silent"])
+@pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_no_acknowledged_order_is_lost_or_doubled(how: str, seed: int) -> None:
     dice = random.Random(f"{how} {seed}")

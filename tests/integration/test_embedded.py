@@ -3,6 +3,7 @@ wrong.
 """
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from typing import cast
 import pytest
 from support.store import embedded, opened, patiently
 
+from server.store.aof_sums import SUMS_FILE, AofSums
 from server.store.embedded import URL_FILE, EmbeddedStore, EmbeddedStoreError
 from server.store.outcome import Refused, StoreUnavailable
 from server.store.store import Store
@@ -110,22 +112,68 @@ async def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
     assert not socket.parent.exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "junk", "one bit"])
-async def test_a_damaged_append_only_file_is_named(tmp_path: Path, damage: str) -> None:
-    async with embedded(tmp_path) as (_, url), opened(url) as store:
+async def written(data_dir: Path) -> Path:
+    """An append-only file with a hundred values."""
+    async with embedded(data_dir) as (_, url), opened(url) as store:
         for number in range(100):
             await store.writes.call("SET", f"k{number}", "x" * 50)
-    [log] = (tmp_path / "appendonlydir").glob("*.incr.aof")
-    content = log.read_bytes()
-    at = content.index(b"$3", 500)  # the length of what follows
-    damaged = {
-        "cut": content[:-20],
-        "junk": content[:500] + b"\0" * 50 + content[550:],
-        "one bit": content[: at + 1] + bytes([content[at + 1] ^ 1]) + content[at + 2 :],
-    }
-    log.write_bytes(damaged[damage])
+    [log] = (data_dir / "appendonlydir").glob("*.incr.aof")
+    return log
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda content: content[:-20],
+    "cut between two commands": lambda content: content[: content.rindex(b"*3")],
+    "junk": lambda content: content[:500] + b"\0" * 50 + content[550:],
+    "one bit of a value": lambda content: content.replace(b"xxx", b"xxy", 1),
+    "gone": lambda content: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_append_only_file_is_named_again_and_again(tmp_path: Path, damage: str) -> None:
+    log = await written(tmp_path)
+    log.write_bytes(DAMAGES[damage](log.read_bytes()))
+    damaged = log.read_bytes()
+    for _ in range(2):
+        with pytest.raises(EmbeddedStoreError, match=f"{re.escape(str(log))} is damaged"):
+            await EmbeddedStore(tmp_path).start()
+        assert log.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("damage", ["cut", "junk"])
+async def test_without_sums_the_store_itself_finds_broken_structure(tmp_path: Path, damage: str) -> None:
+    log = await written(tmp_path)
+    (tmp_path / SUMS_FILE).unlink()
+    log.write_bytes(DAMAGES[damage](log.read_bytes()))
     with pytest.raises(EmbeddedStoreError, match=f"{re.escape(str(log))} is damaged"):
         await EmbeddedStore(tmp_path).start()
+    assert not (tmp_path / SUMS_FILE).exists()
+
+
+async def test_what_has_been_there_for_a_second_is_covered_when_all_is_killed(tmp_path: Path) -> None:
+    log = await written(tmp_path)
+    sums, files = AofSums(tmp_path), tmp_path / SUMS_FILE
+    files.unlink()
+    sums.look()
+    assert {length for length, _ in json.loads(files.read_text()).values()} == {0}  # it may be half written
+    with log.open("ab") as more:
+        more.write(b"*1\r\n$4\r\nPING\r\n")
+    sums.look()
+    assert AofSums(tmp_path).check() is None  # what was appended since is nobody's business
+    log.write_bytes(DAMAGES["one bit of a value"](log.read_bytes()))
+    assert AofSums(tmp_path).check() == log
+
+
+async def test_a_rewritten_file_is_hashed_anew(tmp_path: Path) -> None:
+    await written(tmp_path)
+    async with embedded(tmp_path) as (_, url), opened(url, flush=False) as store:
+        await store.writes.call("BGREWRITEAOF")
+        await store.writes.call("SET", "after", "1")
+        await asyncio.sleep(2.5)
+    async with embedded(tmp_path) as (_, url), opened(url, flush=False) as store:
+        assert await store.writes.call("GET", "after") == b"1"
+        assert await store.writes.call("DBSIZE") == 101
 
 
 async def test_dying_over_and_over_is_given_up(tmp_path: Path) -> None:
