@@ -54,6 +54,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "bundle_has_no_stock": ProblemKind(409, "A bundle has the stock of its parts"),
     "bundle_is_fixed": ProblemKind(409, "What a bundle is made of, and by whom, never changes"),
     "bad_part": ProblemKind(409, "A bundle is made of other products of its seller, none of them a bundle"),
+    "confirm_required": ProblemKind(409, "The price gives up much: see what it may cost and confirm it"),
     "below_floor": ProblemKind(409, "The price is below the product's floor"),
     "flash_running": ProblemKind(409, "A flash price is already announced for this product"),
     "too_many_lots": ProblemKind(409, "The show has as many open lots as it may have"),

@@ -54,14 +54,19 @@ class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class FlashSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A flash price: for how long, from when, how many in all and for one viewer."""
+    """A flash price: for how long, from when, how many in all and for one viewer.
+
+    It is a price or a percentage off the list price, one of the two. `confirm`: what it may cost is known.
+    """
 
     sku: str
-    price_minor: PriceMinor
+    price_minor: PriceMinor | None = None
+    percent_off: Annotated[int, msgspec.Meta(ge=1, le=99)] | None = None
     duration_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)]
     starts_in_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 0
     quantity: Annotated[int, msgspec.Meta(ge=1, le=STOCK_MAX)] | None = None
     per_viewer_max: Quantity | None = None
+    confirm: bool = False
 
 
 class ProductPut(msgspec.Struct, frozen=True):
@@ -162,17 +167,22 @@ class Catalog:
     ) -> FlashStarted | Refused:
         """Announce a flash price.
 
-        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), flash_running, below_floor.
+        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), flash_running, below_floor,
+        confirm_required (it takes more than 70 % off, or is below cost) with what it may cost.
         """
         if refused := problems(spec):
             return refused
+        if (spec.price_minor is None) == (spec.percent_off is None):
+            return Refused("bad_request", {"reason": "either price_minor or percent_off"})
         asked = (
             spec.sku,
-            spec.price_minor,
+            *_optional(spec.price_minor),
             spec.duration_s * 1000,
             spec.starts_in_s * 1000,
             *_optional(spec.quantity, spec.per_viewer_max),
             new_id("f"),
+            *_optional(spec.percent_off),
+            "1" if spec.confirm else "",
         )
         reply = await run_for(
             self._store, "flash", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms

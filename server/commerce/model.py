@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.commerce.bag import Wanted
-from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
+from server.commerce.pricing import (
+    Flash,
+    PriceInForce,
+    is_deep,
+    preview,
+    price_in_force,
+    reduced,
+    sale_time_ms,
+)
 from server.store.outcome import Refused
 
 HOLDING = ("held", "paying")
@@ -39,6 +47,7 @@ class Product:
     stock: int
     per_viewer_max: int | None
     floor_minor: int | None
+    cost_minor: int | None = None
     version: int = 1
     flash: Flash | None = None
     parts: dict[str, int] = field(default_factory=dict[str, int])
@@ -187,6 +196,7 @@ class Sale:
         per_viewer_max: int | None = None,
         floor: int | None = None,
         parts: dict[str, int] | None = None,
+        cost: int | None = None,
     ) -> str | Refused:
         self.advance(ts)
         old = self.products.get(sku)
@@ -202,10 +212,11 @@ class Sale:
             if part not in self.products or self.products[part].parts:
                 return Refused("bad_part", {"sku": part})
         if old is None:
-            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor, parts=parts or {})
+            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor, cost, parts=parts or {})
             return "ok"
         old.version += price != old.list_price_minor
-        old.list_price_minor, old.per_viewer_max, old.floor_minor = price, per_viewer_max, floor
+        old.list_price_minor, old.per_viewer_max = price, per_viewer_max
+        old.floor_minor, old.cost_minor = floor, cost
         return "ok"
 
     def restock(self, ts: int, sku: str, delta: int) -> str | Refused:
@@ -220,8 +231,18 @@ class Sale:
         return "ok"
 
     def start_flash(
-        self, ts: int, terms: FlashTerms, *, flash_id: str, price: int, in_ms: int, for_ms: int
+        self,
+        ts: int,
+        terms: FlashTerms,
+        *,
+        flash_id: str,
+        price: int | None,
+        percent: int | None,
+        in_ms: int,
+        for_ms: int,
+        confirm: bool,
     ) -> str | Refused:
+        """Announce a price, or else a percentage off the list price."""
         self.advance(ts)
         product = self.products.get(terms.sku)
         if product is None:
@@ -230,8 +251,15 @@ class Sale:
             return Refused("show_closed")
         if product.flash:
             return Refused("flash_running")
+        listed, cost = product.list_price_minor, product.cost_minor
+        price = reduced(listed, percent or 0) if price is None else price
         if product.floor_minor is not None and price < product.floor_minor:
             return Refused("below_floor", {"floor_minor": product.floor_minor})
+        if (is_deep(listed, price) or (cost is not None and price < cost)) and not confirm:
+            parts = product.parts or {terms.sku: 1}
+            units = min((self.left(part) + self.held(part)) // n for part, n in parts.items())
+            units = units if terms.quantity is None else min(terms.quantity, units)
+            return Refused("confirm_required", preview(listed, price, cost, units))
         starts = self.sale_ms(ts) + in_ms
         product.flash = Flash(flash_id, price, product.version + 1, starts, starts + for_ms)
         self.flashes[flash_id] = terms

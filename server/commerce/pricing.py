@@ -37,6 +37,31 @@ def price_in_force(list_price_minor: int, version: int, flash: Flash | None, sal
     return PriceInForce(list_price_minor, flash.version + 1, None)
 
 
+DEEP_PERCENT = 70
+"""A flash price that takes more off the list price has to be confirmed by who has seen what it may cost."""
+
+
+def reduced(list_price_minor: int, percent_off: int) -> int:
+    """A list price less a percentage, the reduction rounded down to a minor unit."""
+    return list_price_minor - list_price_minor * percent_off // 100
+
+
+def is_deep(list_price_minor: int, price_minor: int) -> bool:
+    """Whether a price takes more than `DEEP_PERCENT` off the list price."""
+    return (list_price_minor - price_minor) * 100 > list_price_minor * DEEP_PERCENT
+
+
+def preview(list_price_minor: int, price_minor: int, cost_minor: int | None, units: int) -> dict[str, object]:
+    """What a reduced price may cost when so many units are sold at it; `loss_minor` None: cost is unknown."""
+    return {
+        "price_minor": price_minor,
+        "list_price_minor": list_price_minor,
+        "units": units,
+        "given_up_minor": units * (list_price_minor - price_minor),
+        "loss_minor": None if cost_minor is None else units * max(0, cost_minor - price_minor),
+    }
+
+
 def sale_time_ms(server_ms: int, frozen_since_ms: int, frozen_total_ms: int) -> int:
     """The sale clock at a server time; `frozen_since_ms` is 0 while the show is not frozen."""
     return (frozen_since_ms or server_ms) - frozen_total_ms

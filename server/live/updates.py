@@ -69,7 +69,10 @@ class ProductUnpinned(msgspec.Struct, frozen=True):
 
 
 class PriceFlash(msgspec.Struct, frozen=True):
-    """A flash price: in force from `starts` (inclusive) to `ends` (exclusive) on the sale clock."""
+    """A flash price: in force from `starts` (inclusive) to `ends` (exclusive) on the sale clock.
+
+    When it is announced, `confirmed` tells that it takes more than 70 % off the list price, on purpose.
+    """
 
     id: str
     sku: str
@@ -84,6 +87,7 @@ class PriceFlash(msgspec.Struct, frozen=True):
     quantity: int | None
     quantity_left: int | None
     per_viewer_max: int | None
+    confirmed: bool | None = None
 
 
 class PriceEnded(msgspec.Struct, frozen=True):

@@ -146,10 +146,21 @@ async def unpin(call: Call[Nothing]) -> Answer:
     SHOW + "/flash",
     body=FlashSpec,
     answers={201: FlashAnnounced},
-    problems=("unknown_show", "unknown_sku", "show_closed", "flash_running", "below_floor"),
+    problems=(
+        "unknown_show",
+        "unknown_sku",
+        "show_closed",
+        "flash_running",
+        "below_floor",
+        "confirm_required",
+    ),
 )
 async def start_flash(call: Call[FlashSpec]) -> Answer:
-    """Announce a flash price."""
+    """Announce a flash price: a price or a percentage off.
+
+    One that takes more than 70 % off the list price or is below cost is refused with what it may cost, until
+    it is asked for with `confirm`.
+    """
     started = await call.services.catalog.flash(
         call.show, call.principal, call.body, idempotency_key=call.key, press_ms=call.press_ms()
     )

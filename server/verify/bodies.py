@@ -84,6 +84,7 @@ class FlashPrice(msgspec.Struct, frozen=True):
     quantity: Count | None
     quantity_left: Count | None
     per_viewer_max: Count | None
+    confirmed: bool | None = None  # not told by servers before rule 43
 
 
 class PriceEnded(msgspec.Struct, frozen=True):

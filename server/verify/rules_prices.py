@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.commerce.pricing import price_in_force, server_time_ms
+from server.commerce.pricing import is_deep, price_in_force, server_time_ms
 from server.verify.bodies import (
     FlashPrice,
     LotBid,
@@ -84,6 +84,13 @@ def flash_is_announced(step: Step, body: FlashPrice, before: Replay) -> str | No
     if not 0 <= ahead_ms <= FLASH_AHEAD_MAX_MS or not FLASH_MS[0] <= lasts_ms <= FLASH_MS[1]:
         return f"it starts in {ahead_ms} ms and lasts {lasts_ms} ms"
     return None if body.quantity_left == body.quantity else "its quota does not begin whole"
+
+
+@rule_for(FlashPrice, 43, "A flash price that takes more than 70 % off was confirmed")
+def deep_flash_is_confirmed(step: Step, body: FlashPrice, before: Replay) -> str | None:  # noqa: ARG001
+    """`confirmed` tells just that; entries of servers that did not ask yet have none."""
+    deep = is_deep(body.list_price_minor, body.price_minor)
+    return None if body.confirmed in (None, deep) else f"confirmed is {body.confirmed}"
 
 
 @rule_for(
@@ -175,6 +182,7 @@ RULES = (
     bundle_is_fixed,
     product_tells_its_price,
     flash_is_announced,
+    deep_flash_is_confirmed,
     flash_ends,
     deadlines_are_derived,
     pin_tells_the_price,

@@ -1,8 +1,11 @@
 """Flash prices on a real store: windows, versions, quota, caps, what everybody is told."""
 
+from typing import Any
+
 import pytest
+from support.proof import sure
 from support.sale import ANNA, BORIS, CREATOR, SHOW, Sale, decoded
-from support.store import advance, bodies
+from support.store import advance, bodies, digest
 
 from server.commerce.catalog import FlashSpec, FlashStarted, FlashStopped, ProductPut, ProductSpec
 from server.commerce.orders import Placed
@@ -53,6 +56,39 @@ async def test_window_and_versions(sale: Sale) -> None:
     ended = {"id": flash["id"], "sku": "mug", "price_minor": 1000, "price_version": 3, "reason": "window"}
     assert await bodies(sale.store, SHOW, "price.ended") == [ended]
     assert await price(sale) == (1000, 3)
+
+
+async def test_a_percentage_is_taken_off_and_rounded_for_the_seller(sale: Sale) -> None:
+    await sale.product("cup", 999, 5)
+    flash = decoded(sure(await sale.catalog.flash(SHOW, CREATOR, percent("cup", 33))).json)
+    assert (flash["price_minor"], flash["confirmed"]) == (999 - 329, False)
+    both = FlashSpec(sku="mug", duration_s=60, price_minor=5, percent_off=5)
+    for spec in (both, FlashSpec(sku="mug", duration_s=60)):
+        before = await digest(sale.store, SHOW)
+        assert getattr(await sale.catalog.flash(SHOW, CREATOR, spec), "code", "") == "bad_request"
+        assert await digest(sale.store, SHOW) == before
+
+
+async def test_what_gives_up_much_is_confirmed_by_who_has_seen_what_it_may_cost(sale: Sale) -> None:
+    await sale.product("cup", 1000, 8, cost_minor=600)
+    await sale.product("pot", 1000, 8)
+    before = await digest(sale.store, SHOW)
+    costs = {"price_minor": 500, "list_price_minor": 1000, "units": 3}
+    refused = await sale.catalog.flash(SHOW, CREATOR, percent("cup", 50, quantity=3))
+    assert refused == Refused("confirm_required", costs | {"given_up_minor": 1500, "loss_minor": 300})
+    costs = {"price_minor": 290, "list_price_minor": 1000, "units": 8}
+    refused = await sale.catalog.flash(SHOW, CREATOR, percent("pot", 71))
+    assert refused == Refused("confirm_required", costs | {"given_up_minor": 5680, "loss_minor": None})
+    assert await digest(sale.store, SHOW) == before
+    below_cost = sure(await sale.catalog.flash(SHOW, CREATOR, percent("cup", 50, confirm=True)))
+    assert decoded(below_cost.json)["confirmed"] is False, "nobody learns what a unit costs"
+    deep = sure(await sale.catalog.flash(SHOW, CREATOR, percent("pot", 71, confirm=True)))
+    assert decoded(deep.json)["confirmed"] is True
+    assert sure(await sale.catalog.flash(SHOW, CREATOR, percent("mug", 70)))
+
+
+def percent(sku: str, off: int, **more: Any) -> FlashSpec:
+    return FlashSpec(sku=sku, percent_off=off, duration_s=60, **more)
 
 
 async def test_a_lower_price_than_the_one_seen_is_charged(sale: Sale) -> None:

@@ -206,6 +206,7 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (16, nth("product.pinned"), body(sku="nothing"), None),
     (17, nth("product.updated", 1, sku="mug"), body(price_version=more(1)), None),
     (18, first_flash, short_flash, None),
+    (43, nth("price.flash", sku="pot"), body(confirmed=False), None),
     (19, nth("price.ended", reason="window"), body(reason="stopped"), None),
     (20, held, order(expires_at_ms=more(1)), None),
     (21, nth("product.pinned"), body(price_minor=more(1)), None),

@@ -8,7 +8,7 @@ import { buyButton } from "../../client_demo/js/watch/button.js";
 globalThis.addEventListener ??= () => {};
 globalThis.window ??= globalThis;
 const { reconnectDelay } = await import("../../client_demo/js/live.js");
-const { forecast } = await import("../../client_demo/js/studio/flash.js");
+const { forecast, reduced, typedPrice } = await import("../../client_demo/js/studio/flash.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
 const { buyerName, kept, named } = await import("../../client_demo/js/studio/orders.js");
 
@@ -89,4 +89,11 @@ test("an order's row says what of the money stays, and who bought", () => {
   assert.equal(named({ lines: [line("a", 1)] }, { a: { title: "Mug" } }), "Mug");
   assert.equal(named({ lines: [line("a", 2), line("b", 1)] }, {}), "a × 2 + 1 more");
   assert.equal(buyerName("p_0123456789abcdefghijkl"), "Buyer ijkl");
+});
+
+test("a flash price is typed as an amount or as a percentage, taken off as the server takes it", () => {
+  assert.deepEqual(typedPrice("30 %", "USD"), { percent_off: 30 });
+  assert.deepEqual(typedPrice("7.50", "USD"), { price_minor: 750 });
+  for (const nonsense of ["0%", "100%", "-5%", "%", "", "five"]) assert.equal(typedPrice(nonsense, "USD"), null, nonsense);
+  assert.equal(reduced(999, 33), 670);
 });

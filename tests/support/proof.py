@@ -189,7 +189,12 @@ class Story:
         self, sku: str, price: int, quantity: int | None = None, per_viewer_max: int | None = None
     ) -> None:
         spec = FlashSpec(
-            sku=sku, price_minor=price, duration_s=60, quantity=quantity, per_viewer_max=per_viewer_max
+            sku=sku,
+            price_minor=price,
+            duration_s=60,
+            quantity=quantity,
+            per_viewer_max=per_viewer_max,
+            confirm=True,
         )
         sure(await self.catalog.flash(SHOW, CREATOR, spec))
 

@@ -102,14 +102,15 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         price=prices,
         stock=st.none() | few,
         cap=small,
-        floor=st.none() | st.sampled_from((400, 800)),
+        bounds=st.tuples(st.none() | st.sampled_from((400, 800)), st.none() | st.sampled_from((300, 900))),
     )
     def put_product(
-        self, sku: str, price: int, stock: int | None, cap: int | None, floor: int | None
+        self, sku: str, price: int, stock: int | None, cap: int | None, bounds: tuple[int | None, int | None]
     ) -> None:
+        floor, cost = bounds
         is_set = sku == SET
         parts = PARTS if is_set else None
-        self.put(sku, price, stock=None if is_set else stock, cap=cap, floor=floor, parts=parts)
+        self.put(sku, price, stock=None if is_set else stock, cap=cap, floor=floor, cost=cost, parts=parts)
 
     @rule(sku=skus, parts=st.sampled_from(({"mug": 1}, {SET: 1}, {"none": 1})))
     def put_other_parts(self, sku: str, parts: dict[str, int]) -> None:
@@ -129,11 +130,19 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         price=prices,
         window_s=st.sampled_from(((0, 5), (0, 150), (5, 20))),
         limits=st.tuples(small, small),
+        how=st.tuples(st.none() | st.sampled_from((1, 33, 70, 71, 99)), st.booleans()),
     )
     def start_flash(
-        self, sku: str, price: int, window_s: tuple[int, int], limits: tuple[int | None, int | None]
+        self,
+        sku: str,
+        price: int,
+        window_s: tuple[int, int],
+        limits: tuple[int | None, int | None],
+        how: tuple[int | None, bool],
     ) -> None:
-        self.announce(sku, price, window_s, limits)
+        percent, confirm = how
+        asked = None if percent else price
+        self.announce(sku, asked, window_s, limits, percent=percent, confirm=confirm)
 
     @precondition(lambda self: self.model.flashes)
     @rule(pick=st.integers(0, 10))

@@ -81,6 +81,7 @@ class SalePair:
         stock: int | None = None,
         cap: int | None = None,
         floor: int | None = None,
+        cost: int | None = None,
         parts: dict[str, int] | None = None,
     ) -> None:
         spec = ProductSpec(
@@ -89,21 +90,31 @@ class SalePair:
             stock=stock,
             per_viewer_max=cap,
             floor_minor=floor,
+            cost_minor=cost,
             parts=[Part(sku=part, quantity=n) for part, n in parts.items()] if parts else None,
         )
         real = self._run(self.sale.catalog.put_product(SHOW, CREATOR, sku, spec))
         said = self.model.put_product(
-            self.ts, sku, price, stock=stock, per_viewer_max=cap, floor=floor, parts=parts
+            self.ts, sku, price, stock=stock, per_viewer_max=cap, floor=floor, cost=cost, parts=parts
         )
         self.agree("ok" if isinstance(real, ProductPut) else real, said)
 
     def announce(
-        self, sku: str, price: int, window_s: tuple[int, int], limits: tuple[int | None, int | None]
+        self,
+        sku: str,
+        price: int | None,
+        window_s: tuple[int, int],
+        limits: tuple[int | None, int | None],
+        *,
+        percent: int | None = None,
+        confirm: bool = True,
     ) -> None:
         (in_s, for_s), (quantity, cap) = window_s, limits
         spec = FlashSpec(
             sku=sku,
             price_minor=price,
+            percent_off=percent,
+            confirm=confirm,
             duration_s=for_s,
             starts_in_s=in_s,
             quantity=quantity,
@@ -113,7 +124,14 @@ class SalePair:
         flash_id = self.flash_of(sku) if isinstance(real, FlashStarted) else "none"
         terms = model.FlashTerms(sku, quantity, cap)
         said = self.model.start_flash(
-            self.ts, terms, flash_id=flash_id, price=price, in_ms=in_s * 1000, for_ms=for_s * 1000
+            self.ts,
+            terms,
+            flash_id=flash_id,
+            price=price,
+            percent=percent,
+            in_ms=in_s * 1000,
+            for_ms=for_s * 1000,
+            confirm=confirm,
         )
         self.agree("ok" if isinstance(real, FlashStarted) else real, said)
 

@@ -18,6 +18,17 @@ export function forecast(priceMinor, listMinor, quantity, commissionBps) {
   return { takings, commission, kept: takings - commission, givenUp: Math.max(0, listMinor - priceMinor) * quantity, percent: Math.round((1 - priceMinor / listMinor) * 100) };
 }
 
+/** A list price less a percentage, the reduction rounded down to a minor unit, as the server does it. */
+export const reduced = (/** @type {number} */ listMinor, /** @type {number} */ percent) => listMinor - Math.floor((listMinor * percent) / 100);
+
+/** What was typed for a price: "30 %" off, or an amount; null while it is neither. */
+export function typedPrice(/** @type {string} */ typed, /** @type {string} */ currency) {
+  const percent = /^\s*(\d{1,2})\s*%\s*$/.exec(typed);
+  if (percent) return Number(percent[1]) ? { percent_off: Number(percent[1]) } : null;
+  const minor = parseMoney(typed, currency);
+  return minor ? { price_minor: minor } : null;
+}
+
 export class FlashDialog {
   /** @param {import("../feed.js").Feed} feed @param {{headers: () => Record<string, string>, started: (flash: any) => void}} page */
   constructor(feed, page) {
@@ -34,13 +45,14 @@ export class FlashDialog {
     this.product = product;
     this.duration = 180;
     const field = (/** @type {Record<string, any>} */ props) => h("input", { class: "n", autocomplete: "off", ...props, oninput: () => this.forecast() });
-    this.price = field({ "data-testid": "flash-price", inputmode: "decimal", "aria-label": "Flash price", value: String(suggested / unit) });
+    this.price = field({ "data-testid": "flash-price", placeholder: "or 30%", "aria-label": "Flash price", value: String(suggested / unit) });
     this.quantity = field({ "data-testid": "flash-quantity", inputmode: "numeric", placeholder: "all", value: "" });
     this.each = field({ "data-testid": "flash-per-buyer", inputmode: "numeric", placeholder: "no limit", value: "" });
     this.announce = field({ "data-testid": "flash-announce", inputmode: "numeric", value: "0" });
     this.off = h("span", { class: "tag ok" });
     this.error = h("p", { class: "box bad", role: "alert", hidden: true, "data-testid": "flash-error" });
-    this.start = h("button", { class: "btn act grow t44", type: "submit", "data-testid": "flash-start" }, "Start flash ", h("kbd", { text: "Enter" }));
+    this.startText = h("span", { text: "Start flash " });
+    this.start = h("button", { class: "btn act grow t44", type: "submit", "data-testid": "flash-start" }, this.startText, h("kbd", { text: "Enter" }));
     const title = h("h2", { id: "flash-title", text: "Launch a flash price" });
     const head = h("div", { class: "row" }, h("img", { class: "th", src: product.image_url ?? "/static/assets/bag.svg", width: 56, height: 56, alt: "" }),
       h("div", { class: "grow" }, title, h("p", { class: "sm mut n", text: `${product.title} · regular ${price(product.list_price_minor, currency)} · ${product.left ?? "?"} left` })));
@@ -85,17 +97,21 @@ export class FlashDialog {
   /** What is typed, as the request body; null while it makes no sense. */
   typed() {
     const whole = (/** @type {any} */ input) => (input.value.trim() === "" ? null : /^\d{1,6}$/.test(input.value.trim()) ? Number(input.value) : NaN);
-    const minor = parseMoney(/** @type {any} */ (this.price).value, this.feed.state.show.currency);
+    const asked = typedPrice(/** @type {any} */ (this.price).value, this.feed.state.show.currency);
     const [quantity, per_viewer_max, starts_in_s] = [whole(this.quantity), whole(this.each), whole(this.announce)];
-    if (!minor || [quantity, per_viewer_max, starts_in_s].some(Number.isNaN)) return null;
-    return { sku: this.product.sku, price_minor: minor, duration_s: this.duration, ...(starts_in_s ? { starts_in_s } : {}), ...(quantity ? { quantity } : {}), ...(per_viewer_max ? { per_viewer_max } : {}) };
+    if (!asked || [quantity, per_viewer_max, starts_in_s].some(Number.isNaN)) return null;
+    return { sku: this.product.sku, ...asked, duration_s: this.duration, ...(starts_in_s ? { starts_in_s } : {}), ...(quantity ? { quantity } : {}), ...(per_viewer_max ? { per_viewer_max } : {}) };
   }
 
   forecast() {
     const { product } = this;
     const { currency } = this.feed.state.show;
     const body = this.typed();
-    const lower = body && body.price_minor < product.list_price_minor;
+    this.confirm = false;
+    text(this.startText, "Start flash ");
+    show(this.error, false);
+    const minor = !body ? 0 : "price_minor" in body ? body.price_minor : reduced(product.list_price_minor, body.percent_off);
+    const lower = body && minor < product.list_price_minor;
     attr(this.start, "disabled", lower ? null : "");
     show(this.off, Boolean(lower));
     setRing(this.ring, countdown(this.duration * 1000), 1, "", "");
@@ -104,12 +120,12 @@ export class FlashDialog {
       return text(this.check, body ? "A flash price lies below the regular price." : "Fill in a price.");
     }
     const quantity = Math.min(body.quantity ?? Infinity, product.left ?? body.quantity ?? 1);
-    const sum = forecast(body.price_minor, product.list_price_minor, quantity, product.commission_bps ?? 0);
+    const sum = forecast(minor, product.list_price_minor, quantity, product.commission_bps ?? 0);
     text(this.off, `${sum.percent}% off`);
-    text(this.see, price(body.price_minor, currency));
+    text(this.see, price(minor, currency));
     text(this.whole, `If all ${quantity} sell`);
     const line = (/** @type {string} */ label, /** @type {string} */ value, cls = "") => h("div", { class: cls }, h("span", { text: label }), h("b", { text: value }));
-    this.calc.replaceChildren(line(`Takings, ${quantity} × ${price(body.price_minor, currency)}`, money(sum.takings, currency)),
+    this.calc.replaceChildren(line(`Takings, ${quantity} × ${price(minor, currency)}`, money(sum.takings, currency)),
       line(`Commission, ${(product.commission_bps ?? 0) / 100}%`, `−${money(sum.commission, currency)}`), line("Seller keeps", money(sum.kept, currency), "t"),
       line("At the regular price", money(product.list_price_minor * quantity, currency)), line("Given up", `−${money(sum.givenUp, currency)}`));
     attr(this.check, "class", sum.percent > STEEP_PERCENT ? "box warn" : "box ok");
@@ -121,13 +137,22 @@ export class FlashDialog {
     if (!body || this.busy) return;
     this.busy = true;
     try {
-      const flash = await this.feed.api.call("POST", "/flash", { body, key: newKey(), headers: this.page.headers() });
+      const flash = await this.feed.api.call("POST", "/flash", { body: this.confirm ? { ...body, confirm: true } : body, key: newKey(), headers: this.page.headers() });
       this.dialog.close();
       this.page.started(flash);
     } catch (error) {
-      text(this.error, cause(error));
+      this.confirm = /** @type {any} */ (error).code === "confirm_required";
+      text(this.error, this.confirm ? this.mayCost(/** @type {any} */ (error).body) : cause(error));
+      text(this.startText, this.confirm ? "Start anyway " : "Start flash ");
       show(this.error, true);
     }
     this.busy = false;
+  }
+
+  /** What the server says that the price may cost, before it is confirmed. */
+  mayCost(/** @type {any} */ { units, given_up_minor, loss_minor }) {
+    const { currency } = this.feed.state.show;
+    const loss = loss_minor ? ` and lose ${money(loss_minor, currency)} on what they cost` : "";
+    return `If all ${units} sell, you give up ${money(given_up_minor, currency)}${loss}. Press again to start it anyway.`;
   }
 }

@@ -1,16 +1,28 @@
 -- durable
 -- gives way: price
--- Announce a flash price. arg: 1 sku, 2 price, 3 duration_ms, 4 starts_in_ms, 5 quantity ('' any), 6 per_viewer_max
--- ('' none), 7 its id. The window lies on the sale clock; two price versions are reserved (see price_in_force).
+-- Announce a flash price. arg: 1 sku, 2 price ('' by percent), 3 duration_ms, 4 starts_in_ms, 5 quantity ('' any),
+-- 6 per_viewer_max ('' none), 7 its id, 8 percent off the list price, 9 confirmed ('1': what it may cost has been seen). The
+-- window lies on the sale clock; two price versions are reserved (see price_in_force).
+local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed
 if not authorise('flash') then return refuse('forbidden') end
-local again = replayed(arg(1), arg(2), arg(3), arg(4), arg(5), arg(6))
+local again = replayed(arg(1), arg(2), arg(3), arg(4), arg(5), arg(6), arg(8), arg(9))
 if again then return again end
-local p, price, id = product(arg(1)), tonumber(arg(2)), arg(7)
+local p, id = product(arg(1)), arg(7)
 if not p then return refuse('unknown_sku') end
 if show.state == 'ended' then return refuse('show_closed') end
 if has_flash(p) then return refuse('flash_running') end
+local list = tonumber(p.list_price_minor)
+local price = tonumber(arg(2)) or list - math.floor(list * tonumber(arg(8)) / 100)
 local floor = tonumber(p.floor_minor)
 if floor and price < floor then return refuse('below_floor', {'floor_minor', floor}) end
+local is_deep = (list - price) * 100 > list * DEEP_PERCENT
+local cost = tonumber(redis.call('HGET', base .. 'p:' .. p.sku, 'cost_minor'))
+if (is_deep or cost and price < cost) and arg(9) ~= '1' then
+  local units = tonumber(arg(5)) or math.huge
+  each_piece(p.sku, 1, function(part, n) units = math.min(units, math.floor((part.left + part.held) / n)) end)
+  return refuse('confirm_required', {'price_minor', price, 'list_price_minor', list, 'units', units,
+    'given_up_minor', units * (list - price), 'loss_minor', cost and units * math.max(0, cost - price) or NULL})
+end
 
 end_flash_if_over(p)
 local starts = sale_ms + tonumber(arg(4))
@@ -24,5 +36,7 @@ redis.call('HSET', base .. 'p:' .. p.sku, 'flash_id', id, 'flash_price_minor', p
 redis.call('HSET', base .. 'f:' .. id, 'sku', p.sku, 'quantity', arg(5), 'used', 0, 'per_viewer_max', arg(6))
 redis.call('ZADD', base .. 'flashes', ends, p.sku)
 local announced = flash_json(p)
+-- Confirmed is told of what everybody can see to be deep; of the rest it would tell what a unit costs the seller.
+announced = string.sub(announced, 1, -2) .. ',"confirmed":' .. tostring(is_deep) .. '}'
 append('public', 'price.flash', announced, true)
 return remember({'ok', show.seq, announced})
