@@ -144,6 +144,12 @@ export function shownPin(state, presentMs) {
   return (pin && state.products[pin.sku]) ?? null;
 }
 
+/** The variants of a product, itself among them, in the order of the show; one alone is no choice. */
+export function variantsOf({ skus, products }, product) {
+  const group = product?.group ? skus.map((sku) => products[sku]).filter((other) => other.group === product.group) : [];
+  return group.length > 1 ? group : [];
+}
+
 /** Is something in the state that has yet to reach the screen? */
 export function awaitsFrame({ pins, products }, presentMs) {
   const later = (ms) => ms - 0.5 > presentMs;

@@ -43,3 +43,6 @@ export function stockWords({ left, held, sold, sold_out, bucket }) {
   const words = sold_out ? WORDS.soldOut : (WORDS.buckets[bucket] ?? "");
   return { left: words, rest: "", spoken: words };
 }
+
+/** A product's title with what makes it this variant. */
+export const titleOf = ({ title, options }) => (options ? [title, ...Object.values(options)].join(", ") : title);

@@ -29,13 +29,16 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PARTS_MAX: Final = 20
+OPTIONS_MAX: Final = 5
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[^;=]+$")]
 
 
 class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A product as its seller describes it.
 
     `stock` only when it is new; `seller` is a pid (default: the owner). With `parts` it is a bundle: it has
-    the stock of its parts and none of its own; they never change.
+    the stock of its parts and none of its own; they never change. Products of one `group` are variants of one
+    thing, and `options` says which each is.
     """
 
     title: Text
@@ -51,6 +54,8 @@ class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     image_url: Url | None = None
     description: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
     parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=PARTS_MAX)] | None = None
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    options: Annotated[dict[Word, Word], msgspec.Meta(min_length=1, max_length=OPTIONS_MAX)] | None = None
 
 
 class FlashSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -118,7 +123,7 @@ class Catalog:
         """
         if refused := problems(spec) or (None if is_sku(sku) else Refused("bad_request", {"field": "sku"})):
             return refused
-        if wrong := wrong_bundle(spec):
+        if wrong := contradiction(spec):
             return Refused("bad_request", {"field": wrong})
         asked = (*product_args(sku, spec), PRODUCTS_MAX)
         reply = await run_for(
@@ -204,6 +209,8 @@ def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
         "image_url": spec.image_url,
         "stock_display": spec.stock_display,
         "description": spec.description,
+        "group": spec.group,
+        "options": spec.options,
     }
     if parts:
         attributes["parts"] = parts
@@ -218,8 +225,13 @@ def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
     )
 
 
-def wrong_bundle(spec: ProductSpec) -> str | None:
-    """The field in which a bundle contradicts itself: stock of its own, or a part that it has twice."""
+def contradiction(spec: ProductSpec) -> str | None:
+    """The field in which a product contradicts itself.
+
+    A bundle has no stock of its own and each part once; a group and options go together.
+    """
+    if (spec.group is None) != (spec.options is None):
+        return "options"
     if spec.parts is None:
         return None
     if spec.stock:

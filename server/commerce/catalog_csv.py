@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from server.commerce.catalog import PRODUCTS_MAX, ProductSpec, wrong_bundle
+from server.commerce.catalog import PRODUCTS_MAX, ProductSpec, contradiction
 from server.commerce.csv_cells import lines, plain
 from server.ids import is_sku
 
@@ -29,6 +29,11 @@ NUMBERS: Final = frozenset(
     name for name in _FIELDS if name.endswith(("_minor", "_max", "_bps")) or name == "stock"
 )
 _DIGITS_MAX: Final = 16
+_CONTRADICTIONS: Final = {
+    "stock": "a bundle has no stock of its own",
+    "parts": "a bundle has each part once",
+    "options": "a group and options go together",
+}
 _PART: Final = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,4})")
 
 
@@ -72,6 +77,23 @@ def write(products: Iterable[Mapping[str, Any]]) -> str:
     """The file that `read` would read as these products."""
     rows = ([product.get(name) for name in COLUMNS] for product in products)
     return lines([COLUMNS, *rows])
+
+
+def _parts(cell: str) -> object:
+    found = [_PART.fullmatch(part) for part in cell.split()]
+    return [{"sku": part[1], "quantity": int(part[2])} for part in found if part] if all(found) else None
+
+
+def _options(cell: str) -> object:
+    pairs = [option.partition("=") for option in cell.split(";")]
+    options = {name.strip(" "): value.strip(" ") for name, _, value in pairs}
+    return options if len(options) == len(pairs) and all(sign for _, sign, _ in pairs) else None
+
+
+_COMPOUND: Final = {
+    "parts": (_parts, "sku:quantity sku:quantity …"),
+    "options": (_options, "name=value;name=value…"),
+}
 
 
 class _Reading:
@@ -158,8 +180,8 @@ class _Reading:
         if self.total > before:
             return None
         spec = msgspec.convert(values, ProductSpec)
-        if field := wrong_bundle(spec):
-            self.wrong(number, field, "a bundle has each part once, and no stock of its own")
+        if field := contradiction(spec):
+            self.wrong(number, field, _CONTRADICTIONS[field])
             return None
         if spec.floor_minor is not None and spec.price_minor < spec.floor_minor:
             self.wrong(number, "floor_minor", "the price is below it")
@@ -168,11 +190,11 @@ class _Reading:
 
     def _value(self, number: int, name: str, cell: str, values: dict[str, object]) -> None:
         value: object = cell
-        if name == "parts":
-            parts = [_PART.fullmatch(part) for part in cell.split()]
-            value = [{"sku": part[1], "quantity": int(part[2])} for part in parts if part]
-            if not all(parts):
-                self.wrong(number, name, "it must be sku:quantity sku:quantity …")
+        if name in _COMPOUND:
+            split, shape = _COMPOUND[name]
+            value = split(cell)
+            if value is None:
+                self.wrong(number, name, f"it must be {shape}")
                 return
         if name in NUMBERS:
             if not (cell.isascii() and cell.isdecimal() and len(cell) <= _DIGITS_MAX):

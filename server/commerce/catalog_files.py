@@ -66,8 +66,11 @@ class CatalogFiles:
 def _described(product: list[Any], owner: bytes) -> dict[str, Any]:
     sku, price_minor, stock, *kept, seller, commission_bps, attributes, parts = product
     numbers = {name: int(value) if value else None for name, value in zip(_KEPT, kept, strict=True)}
+    said = msgspec.json.decode(attributes, type=dict[str, Any])
+    options = cast("dict[str, str]", said.get("options") or {})
     return {
-        **msgspec.json.decode(attributes, type=dict[str, Any]),
+        **said,
+        "options": ";".join(f"{name}={value}" for name, value in options.items()) or None,
         **numbers,
         "sku": sku.decode(),
         "price_minor": price_minor,

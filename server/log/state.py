@@ -88,6 +88,8 @@ class ProductView(msgspec.Struct, frozen=True):
     description: str | None
     stock_display: str
     parts: tuple[PartView, ...] | None = None
+    group: str | None = None
+    options: dict[str, str] | None = None
 
 
 class LotView(msgspec.Struct, frozen=True):
@@ -241,6 +243,8 @@ def product_view(
         description=attributes.get("description"),
         stock_display=str(attributes.get("stock_display") or "exact"),
         parts=msgspec.convert(attributes.get("parts"), tuple[PartView, ...] | None),
+        group=attributes.get("group"),
+        options=attributes.get("options"),
     )
 
 

@@ -97,3 +97,30 @@ async def test_products_come_from_a_file_and_its_bad_rows_are_shown(
         async with studio.expect_download() as download:
             await studio.get_by_test_id("products-file").click()
         assert "new-jar,Jar,1200" in (await (await download.value).path()).read_text()
+
+
+async def test_a_variant_is_chosen_on_the_pinned_product(
+    demo: Demo, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "tees.csv"
+    rows = "tee-m,Linen tee,2000,4,tee,Size=M\ntee-l,Linen tee,2200,4,tee,Size=L\n"
+    file.write_text("sku,title,price_minor,stock,group,options\n" + rows)
+    async with (
+        person(browser, demo.links["studio"], DESK) as studio,
+        person(browser, demo.links["watch"], PHONE) as eve,
+    ):
+        await studio.get_by_test_id("products-input").set_input_files(file)
+        await studio.get_by_test_id("pin-tee-m").click()
+        choice = eve.get_by_test_id("variant")
+        await expect(choice).to_have_value("tee-m", timeout=SOON_MS)
+        await expect(choice.locator("option")).to_have_text(["Size M · $20", "Size L · $22"])
+        await choice.select_option("tee-l")
+        await expect(eve.get_by_test_id("pin-price")).to_have_text("$22")
+        if shots := os.environ.get("SCREENSHOTS"):
+            await eve.screenshot(path=f"{shots}/variant.png")
+        await eve.get_by_test_id("buy").click()
+        await expect(eve.get_by_test_id("pay")).to_contain_text("$22", timeout=SOON_MS)
+        await studio.keyboard.press("1")  # pins the first product
+        await eve.get_by_test_id("give-back").click()
+        await eve.get_by_test_id("result-primary").click()
+        await expect(choice).to_be_hidden(timeout=SOON_MS)

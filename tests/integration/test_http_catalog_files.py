@@ -91,3 +91,31 @@ async def test_what_is_exported_can_be_imported(web: Web) -> None:
     assert await expect(200, send(web, answer.text)) == {"created": 0, "changed": 2}
     assert await listed(web) == before
     assert (await web.call("GET", "products.csv", token=web.creator)).text == answer.text
+
+
+async def test_variants_go_out_and_come_back(web: Web) -> None:
+    before = await web.digest()
+    tee = {"title": "Tee", "price_minor": 900, "stock": 3, "group": "tee", "options": {"Size": "M"}}
+    wrongs: list[dict[str, Any]] = [
+        {"options": None},
+        {"group": None},
+        {"options": {}},
+        {"options": {"a;b": "c"}},
+    ]
+    for wrong in wrongs:
+        await refused(400, "bad_request", web.call("PUT", "products/tee-m", tee | wrong, token=web.creator))
+    assert await web.digest() == before
+    await expect(201, web.call("PUT", "products/tee-m", tee, token=web.creator))
+    file = (await web.call("GET", "products.csv", token=web.creator)).text
+    more = (
+        file
+        + "tee-l,Tee,950,4"
+        + file.splitlines()[-1].removeprefix("tee-m,Tee,900,3").replace("=M", "=L")
+        + "\r\n"
+    )
+    assert await expect(200, send(web, more)) == {"created": 1, "changed": 2}
+    products = await listed(web)
+    assert [(p["group"], p["options"]) for p in products.values() if p["group"]] == [
+        ("tee", {"Size": "M"}),
+        ("tee", {"Size": "L"}),
+    ]

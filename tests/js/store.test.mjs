@@ -1,7 +1,7 @@
 /** State of a show: chain rules, what replaces what, and which pin belongs to which frame. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { awaitsFrame, fromSnapshot, ownUnits, receive, shownPin } from "../../client_demo/js/store.js";
+import { awaitsFrame, fromSnapshot, ownUnits, receive, shownPin, variantsOf } from "../../client_demo/js/store.js";
 
 const product = (sku, more = {}) => ({ sku, title: sku, price_minor: 4800, list_price_minor: 4800, reference_price_minor: null, price_version: 1, left: 10, held: 0, sold: 0, flash: null, ...more });
 const snapshot = (more = {}) => ({ id: "s", title: "S", currency: "USD", owner: "p_h", state: "live", pin: "a", products: [product("a"), product("b")], epoch: "e1", seq: 10, viewers: 3, server_ms: 0, ...more });
@@ -163,4 +163,12 @@ test("a bundle has what its parts leave of it", () => {
   const order = { id: "o", seq: 1, state: "held", lines: [{ sku: "set", quantity: 2 }, { sku: "a", quantity: 1 }] };
   const mine = play(state, { type: "order", epoch: "e1", data: order }).state;
   assert.deepEqual(["a", "b", "set"].map((sku) => ownUnits(mine, sku)), [5, 2, 2]);
+});
+
+test("products of one group are a choice, one alone is none", () => {
+  const shirt = (size) => product(`shirt-${size}`, { group: "shirt", options: { Size: size } });
+  const state = fromSnapshot(snapshot({ products: [shirt("M"), product("a"), shirt("S"), product("b", { group: "other" })] }));
+  const skus = (sku) => variantsOf(state, state.products[sku]).map((variant) => variant.sku);
+  assert.deepEqual(skus("shirt-S"), ["shirt-M", "shirt-S"]);
+  assert.deepEqual([skus("a"), skus("b"), variantsOf(state, null)], [[], [], []]);
 });

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.commerce.catalog import PRODUCTS_MAX, ProductSpec
+from server.commerce.catalog import PRODUCTS_MAX, Part, ProductSpec
 from server.commerce.catalog_csv import ERRORS_MAX, ROWS_MAX, BadRows, Row, read, write
 from server.commerce.csv_cells import plain, safe
 
@@ -137,3 +137,21 @@ def test_what_is_written_is_read_again(title: str, stock: int, cap: int | None, 
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     found = read(raw)
     assert isinstance(found, BadRows) or all(row.spec.title for row in found)
+
+
+def test_bundles_and_variants_have_cells_of_their_own() -> None:
+    head = "sku,title,price_minor,parts,group,options,stock\n"
+    rows = taken(head + "set,Set,9,mug:2 pot:1,,,\ntee,Tee,9,,tee,Size=M; Colour = Dark red,1\n")
+    assert rows[0].spec.parts == [Part(sku="mug", quantity=2), Part(sku="pot", quantity=1)]
+    assert (rows[1].spec.group, rows[1].spec.options) == ("tee", {"Size": "M", "Colour": "Dark red"})
+    text = (
+        "a,A,9,mug,,,\nb,B,9,mug:0,,,\nc,C,9,mug:1 mug:1,,,\nd,D,9,mug:1,,,5\ne,E,9,,tee,,\nf,F,9,,tee,M,\n"
+    )
+    assert [(row, column) for row, column, _ in errors(head + text)] == [
+        (2, "parts"),
+        (3, "parts"),
+        (4, "parts"),
+        (5, "stock"),
+        (6, "options"),
+        (7, "options"),
+    ]

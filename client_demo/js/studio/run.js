@@ -2,6 +2,7 @@
 import { $, attr, css, h, icon, list, ring, setRing, setStock, show, stockBar, text } from "../dom.js";
 import { count, countdown, price } from "../format.js";
 import { offer } from "../pricing.js";
+import { titleOf } from "../words.js";
 
 const FLASH_WARN_MS = 10_000;
 
@@ -103,7 +104,7 @@ export class Run {
       attr(row, "aria-current", product.sku === on ? "true" : null);
       text(key, place <= 9 ? String(place) : "");
       css(key, "visibility", place <= 9 ? "visible" : "hidden");
-      text(words.children[0], product.title);
+      text(words.children[0], titleOf(product));
       const [amount, was, tag] = words.children[1].children;
       text(amount, price(now.price_minor, currency));
       text(was, now.was_minor ? price(now.was_minor, currency) : "");

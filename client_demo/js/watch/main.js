@@ -4,9 +4,9 @@ import { $, attr, flag, framed, h, maybe, ring, setRing, setStock, show, stockBa
 import { Feed, showId } from "../feed.js";
 import { count, countdown, dateTime, money, price } from "../format.js";
 import { holdLeft, offer } from "../pricing.js";
-import { awaitsFrame, shownPin } from "../store.js";
+import { awaitsFrame, shownPin, variantsOf } from "../store.js";
 import { stockWords, WORDS } from "../words.js";
-import { buyButton } from "./button.js";
+import { buyButton, isGone } from "./button.js";
 import { Player } from "./player.js";
 import { Room } from "./room.js";
 
@@ -54,7 +54,12 @@ const openHold = () => Object.values(feed.state.orders).find((order) => order.st
 const has = (order, sku) => Boolean(order?.lines.some((line) => line.sku === sku));
 const holdMs = (hold) => holdLeft(feed.state.show, hold, feed.now());
 const banned = () => feed.code === "banned" || player.refusal === "banned";
-const pinned = () => shownPin(feed.state, feed.present());
+/** Which variant of the pinned product the viewer chose; another pin is another choice. */
+let chosen = { pin: "", sku: "" };
+function pinned() {
+  const pin = shownPin(feed.state, feed.present());
+  return (pin?.sku === chosen.pin && variantsOf(feed.state, pin).find(({ sku }) => sku === chosen.sku)) || pin;
+}
 
 function buttonOf(product) {
   const hold = openHold();
@@ -154,9 +159,32 @@ function drawPin(product) {
   show(pinRing, flash);
   if (flash) drawRing(flash);
   setStock(pinStock, product, stockWords(product));
+  drawVariants(product, currency);
   maybe($("pin-note"), button.note);
   drawBuy(button);
 }
+
+/** The choice between variants: what each is, and its price where that differs. */
+function drawVariants(product, currency) {
+  const select = $("pin-variant");
+  const variants = variantsOf(feed.state, product);
+  show(select, variants.length);
+  const words = variants.map((variant) => {
+    const { price_minor } = offerOf(variant);
+    const dearer = variants.some((other) => offerOf(other).price_minor !== price_minor);
+    return [variant.sku, `${Object.entries(variant.options).map(([name, value]) => `${name} ${value}`).join(", ")}${dearer ? ` · ${price(price_minor, currency)}` : ""}${isGone(variant) ? ` · ${WORDS.soldOut}` : ""}`];
+  });
+  const key = JSON.stringify(words);
+  if (select.dataset.drawn !== key) {
+    select.dataset.drawn = key;
+    select.replaceChildren(...words.map(([value, text]) => h("option", { value, text })));
+  }
+  if (select.value !== product.sku) select.value = product.sku;
+}
+$("pin-variant").addEventListener("change", ({ target }) => {
+  chosen = { pin: shownPin(feed.state, feed.present())?.sku ?? "", sku: target.value };
+  draw();
+});
 
 function fadeIn(product, amount) {
   const part = drawn.sku === product.sku ? $("pin-price") : $("pin");

@@ -1,7 +1,7 @@
 /** Product rows: the bag on a phone, the column on a desktop. One honest line each. */
 import { attr, css, h, list, maybe, text } from "../dom.js";
 import { countdown, price } from "../format.js";
-import { stockWords, WORDS } from "../words.js";
+import { stockWords, titleOf, WORDS } from "../words.js";
 import { isGone } from "./button.js";
 
 export const NO_IMAGE = "/static/assets/bag.svg";
@@ -19,7 +19,7 @@ export function productRows(parent, { state, page, size, act, without, pick }) {
     const { label, enabled } = page.button(product);
     const [title, prices, stock] = row.children[1].children;
     const gone = isGone(product);
-    text(title, product.title);
+    text(title, titleOf(product));
     text(prices.children[0], price(price_minor, state.show.currency));
     maybe(prices.children[1], was_minor ? price(was_minor, state.show.currency) : "");
     maybe(prices.children[2], flash?.phase === "running" ? `Flash ${countdown(flash.remaining_ms)}` : "");

@@ -2,7 +2,7 @@
 import { $, attr, h, icon, maybe, ring, setRing, show, text } from "../dom.js";
 import { countdown, money, price, timeOfDay } from "../format.js";
 import { holdLeft } from "../pricing.js";
-import { WORDS } from "../words.js";
+import { titleOf, WORDS } from "../words.js";
 import { productRows, thumb } from "./rows.js";
 
 const TEST_CARDS = [["tok_ok", "Works"], ["tok_declined", "Declined"], ["tok_slow", "Slow"], ["tok_error", "Silent"]];
@@ -118,7 +118,7 @@ export class Sheets {
   bought({ sku, quantity, unit_price_minor }) {
     const product = this.state.products[sku];
     return h("div", { class: "cell", "data-testid": "hold-line" }, thumb(product, 56), h("div", { class: "grow" },
-      h("div", { class: "b clip", text: `${product?.title ?? sku}${quantity > 1 ? ` × ${quantity}` : ""}` }), h("b", { class: "sm n", text: this.money(unit_price_minor) })));
+      h("div", { class: "b clip", text: `${product ? titleOf(product) : sku}${quantity > 1 ? ` × ${quantity}` : ""}` }), h("b", { class: "sm n", text: this.money(unit_price_minor) })));
   }
 
   /** The cards of the test gateway. */
