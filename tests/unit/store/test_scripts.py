@@ -57,15 +57,6 @@ def test_every_script_of_the_server_asks_about_known_actions() -> None:
     assert {"create", "life", "member", "moderate", "snapshot"} <= scripts.keys()
 
 
-def test_what_promises_something_waits_for_the_replicas() -> None:
-    durable = {name for name, script in load_scripts(role_table()).items() if script.durable}
-    assert durable >= {
-        *("hold", "cancel", "pay_begin", "settle", "refund", "refunded", "undo_flash"),
-        *("product_put", "products_import", "restock", "flash"),
-        *("lot_open", "lot_bid", "lot_cancel"),
-    }
-
-
 READ_ONLY = {"lot_get", "order_get", "order_list", "order_pid", "order_seq", "product_list"}
 OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop"}
 """What time brings about, and what must also work while replicas are away: showing, and stopping a price."""
