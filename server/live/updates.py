@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import LotView, ShowSnapshot
+from server.log.state import LotView, PartView, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -208,6 +208,10 @@ class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
     image_url: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
     stock_display: str | UnsetType = UNSET
+    parts: list[PartView] | UnsetType = UNSET
+    """Of a bundle."""
+    group: str | UnsetType | None = UNSET
+    options: dict[str, str] | UnsetType | None = UNSET
 
 
 Order = dict[str, Any]

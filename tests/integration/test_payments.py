@@ -263,7 +263,7 @@ async def test_who_may_not_undo_changes_nothing(shop: Shop) -> None:
 
 async def mispriced(shop: Shop) -> str:
     """A flash price of 90 for the lamp that costs 9000."""
-    spec = FlashSpec(sku="lamp", price_minor=90, duration_s=600)
+    spec = FlashSpec(sku="lamp", price_minor=90, duration_s=600, confirm=True)
     assert isinstance(await shop.sale.catalog.flash(SHOW, CREATOR, spec), FlashStarted)
     return (await bodies(shop.store, SHOW, "price.flash"))[-1]["id"]
 
