@@ -136,7 +136,7 @@ async def test_no_acknowledged_order_is_lost_or_doubled(how: str, seed: int) -> 
                 await asyncio.sleep(1.0)
                 await eventually(chats)
             assert not viewer.broken
-            orders = await judge(store, promises)
+            orders = await judge(web, store, promises)
             print(
                 f"\nseed {seed}, {how}: {len(promises.orders)} acknowledged of {orders}; another primary "
                 f"after {failed_over - began:.1f} s, chat after {chat_back - began:.1f} s; an order was "

@@ -93,7 +93,7 @@ async def test_no_acknowledged_order_is_lost_or_doubled(how: str, seed: int) -> 
                     assert viewer.viewer.epoch != epoch
                     assert (await expect(200, web.call("GET", "")))["pin"] is None
             assert not viewer.broken
-            orders = await judge(store, promises)
+            orders = await judge(web, store, promises)
             print(
                 f"\nseed {seed}, {how}: {len(promises.orders)} acknowledged of {orders}; another "
                 f"primary after {failed_over - began:.1f} s, chat after {chat_back - began:.1f} s; the node "

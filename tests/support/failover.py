@@ -5,6 +5,7 @@ Buyers repeat every purchase with its key until it is answered. A viewer watches
 
 import asyncio
 import contextlib
+import io
 import json
 import time
 from collections import Counter
@@ -20,9 +21,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from server.export import export_show
 from server.log import reader
 from server.log.entries import Entry
+from server.seal_key import seal_key
 from server.store.store import Store
+from server.verify.chain import Sound, verify
 
 STOCK = 10_000
 RETRY_S = 0.05
@@ -162,8 +166,11 @@ async def whole_log(store: Store, show: str = SHOW) -> list[Entry]:
     return entries
 
 
-async def judge(store: Store, promises: Promises) -> int:
-    """No acknowledged order lost, none doubled, and the stock adds up. Gives how many orders there are."""
+async def judge(web: Web, store: Store, promises: Promises) -> int:
+    """No acknowledged order lost, none doubled, the stock adds up, and the exported log verifies.
+
+    Gives how many orders there are.
+    """
     entries = await whole_log(store)
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     held = Counter(str(entry.body["order"]["id"]) for entry in entries if entry.kind == "order.held")
@@ -174,4 +181,8 @@ async def judge(store: Store, promises: Promises) -> int:
     assert len(set(promises.orders.values())) == len(promises.orders)
     reply = await store.reads.call("HMGET", f"ls:{{{SHOW}}}:p:mug", "left", "held", "sold")
     assert reply == [b"%d" % (STOCK - len(held)), b"%d" % len(held), b"0"]
+    out = io.BytesIO()
+    assert await export_show(web.settings, SHOW, out) is not None
+    verdict = verify(out.getvalue().splitlines(keepends=True), seal_key(web.settings).public_key())
+    assert isinstance(verdict, Sound), verdict
     return len(held)
