@@ -7,7 +7,7 @@ from server.commerce.money import PRICE_MAX_MINOR, QUANTITY_MAX, TOTAL_MAX_MINOR
 from server.store.outcome import Refused
 
 LINES_MAX: Final = 20
-"""Lines of one order: its script costs the store about four times as much as that of one line."""
+"""Lines of one order: its script costs the store about five times as much as that of one line."""
 
 
 class Wanted(NamedTuple):
