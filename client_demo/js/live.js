@@ -30,6 +30,7 @@ export class Live {
   attempt = 0;
   heard = 0;
   wake = () => {};
+  giveUp = () => {};
 
   constructor(api, page) {
     this.api = api;
@@ -52,6 +53,17 @@ export class Live {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
+  }
+
+  /** Whether the server is heard within so long; otherwise this connection is given up for a new one. */
+  async answers(withinMs) {
+    const asked = performance.now();
+    this.send({ type: "ping", t: asked });
+    await sleep(withinMs);
+    if (this.heard > asked) return true;
+    this.giveUp();
+    this.wake();
+    return false;
   }
 
   async run() {
@@ -92,6 +104,7 @@ export class Live {
         socket.close(); // a dead peer may take minutes to close for real
         resolve(code);
       };
+      this.giveUp = () => end(1006);
       socket.onmessage = ({ data }) => this.message(socket, JSON.parse(data));
       socket.onclose = ({ code }) => end(code);
     });

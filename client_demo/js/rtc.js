@@ -51,13 +51,30 @@ export async function negotiate(peer, url, headers) {
 /** Chromium begins to send at 300 kbit/s unless told otherwise: the first seconds would be a blur. */
 const startHigh = (sdp) => sdp.replace(/^(a=fmtp:\d+ .*packetization-mode=1.*)$/gm, "$1;x-google-start-bitrate=1500");
 
+/** New ICE credentials (RFC 9725 §4.3.3): the picture goes on by whatever way there is now. Throws Problem, or what fetch throws. */
+export async function restartIce(peer, resource, headers) {
+  const credentials = (sdp) => sdp.match(/^a=ice-(?:ufrag|pwd):.*$/gm).slice(0, 2);
+  await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+  const response = await fetch(resource, {
+    method: "PATCH",
+    headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*", ...headers },
+    body: `${credentials(peer.localDescription.sdp).join("\r\n")}\r\n`,
+    signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
+  });
+  const answer = await response.text();
+  if (response.status !== 200) throw Problem.of(response, answer);
+  const [ufrag, pwd] = credentials(answer);
+  const { sdp } = peer.currentRemoteDescription;
+  await peer.setRemoteDescription({ type: "answer", sdp: sdp.replace(/^a=ice-ufrag:.*$/gm, ufrag).replace(/^a=ice-pwd:.*$/gm, pwd) });
+}
+
 /** Ends a resource; also while the page goes away. */
 export function release(resource, headers) {
   fetch(resource, { method: "DELETE", headers, keepalive: true }).catch(() => {});
 }
 
 /** Grows while anything comes from the other side: packets, or answers to the browser's own checks. */
-async function heard(peer) {
+export async function heard(peer) {
   let sum = 0;
   for (const report of (await peer.getStats()).values()) if (report.type === "candidate-pair") sum += (report.packetsReceived ?? 0) + (report.responsesReceived ?? 0);
   return sum;

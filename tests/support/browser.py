@@ -42,13 +42,16 @@ INBOUND_VIDEO = """async () => {
 }"""
 
 
+def installed() -> str | None:
+    """The system's Chromium."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 @asynccontextmanager
-async def chromium() -> AsyncGenerator[Browser]:
-    """The system's Chromium when there is one (a Debian package), else Playwright's own."""
+async def chromium(command: str | None = None) -> AsyncGenerator[Browser]:
+    """The system's Chromium when there is one (a Debian package), else Playwright's own; or `command`."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=ARGS
-        )
+        browser = await playwright.chromium.launch(executable_path=command or installed(), args=ARGS)
         try:
             yield browser
         finally:

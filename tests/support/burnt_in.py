@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,15 +49,22 @@ class BurntIn:
             yield page
 
     @contextlib.asynccontextmanager
-    async def viewer(self, behind_ms: int | None = None) -> AsyncGenerator[Page]:
-        """The watch page; `behind_ms` replaces the playout delay that it asks for."""
+    async def viewer(
+        self, behind_ms: int | None = None, *, browser: Browser | None = None, host: str = "127.0.0.1"
+    ) -> AsyncGenerator[Page]:
+        """The watch page; `behind_ms` replaces the playout delay that it asks for. `browser` may be elsewhere
+        and know the server as `host`.
+        """
         script = f"readBack({json.dumps(PIN_CARD)});" + ("" if behind_ms is None else KEEP_BEHIND % behind_ms)
-        async with self._page(f"{self.server.url}/watch/{SHOW}", script) as page:
+        url = f"http://{host}:{self.server.port}/watch/{SHOW}"
+        async with self._page(url, script, browser) as page:
             yield page
 
     @contextlib.asynccontextmanager
-    async def _page(self, url: str, script: str) -> AsyncGenerator[Page]:
-        context = await self.browser.new_context(viewport=PHONE, permissions=["camera", "microphone"])
+    async def _page(self, url: str, script: str, browser: Browser | None = None) -> AsyncGenerator[Page]:
+        context = await (browser or self.browser).new_context(
+            viewport=PHONE, permissions=["camera", "microphone"]
+        )
         try:
             await context.add_init_script(f"{{{SCRIPT}\n{script}}}")
             page = await context.new_page()
@@ -68,10 +75,12 @@ class BurntIn:
 
 
 @contextlib.asynccontextmanager
-async def burnt_in(scratch: Path, browser: Browser, products: Iterable[Any] = ()) -> AsyncGenerator[BurntIn]:
+async def burnt_in(
+    scratch: Path, browser: Browser, products: Iterable[Any] = (), settings: Mapping[str, str] = {}
+) -> AsyncGenerator[BurntIn]:
     """`vendue serve` with a show of these products, each (sku, body)."""
     token = tokens.issue(SECRET, subject="creator", role="creator", show=None, ttl_s=3_600)
-    with ServerProcess(scratch / "data", ["serve"], SETTINGS) as server:
+    with ServerProcess(scratch / "data", ["serve"], {**SETTINGS, **settings}) as server:
         creator = Caller(server.port, token)
         path = f"/api/v1/shows/{SHOW}"
         calls: list[tuple[str, str, Any]] = [

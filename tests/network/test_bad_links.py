@@ -1,0 +1,121 @@
+"""A viewer's page in a browser behind a bad link: what it sees of a publisher on a good one."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+from support.bad_link import BadLink, bad_link
+from support.browser import SOON_S, chromium, installed
+from support.burnt_in import burnt_in
+from support.link_carrier import DEVICE, HERE, THERE
+
+pytestmark = [pytest.mark.slow]
+
+SEED = 4
+PRODUCT = ("thing", {"title": "Thing", "price_minor": 1_000, "stock": 5})
+SERVER = {
+    "VENDUE_HTTP__HOST": "0.0.0.0",
+    "VENDUE_UDP__HOST": "0.0.0.0",
+    "VENDUE_UDP__PUBLIC_IP": f"127.0.0.1,{HERE}",
+}
+SETTLED_S = 4.0
+OTHER = "198.18.7.3"
+
+
+@dataclass
+class Watching:
+    """A publisher here, a viewer behind the link."""
+
+    studio: Page
+    viewer: Page
+    link: BadLink
+
+    async def now(self) -> float:
+        """Wall clock, ms."""
+        return await self.viewer.evaluate("performance.timeOrigin + performance.now()")
+
+    async def seen(self, since_ms: float) -> list[tuple[int, float]]:
+        """(number, when it was on screen, ms) of the frames since a moment."""
+        frames = await self.viewer.evaluate("seen.frames")
+        return [(number, at) for number, at in frames if at >= since_ms]
+
+    async def watch(self, seconds: float) -> tuple[float, float]:
+        """Let time pass; the share of the frames drawn meanwhile that were seen, the longest freeze in ms.
+
+        A freeze is what the screen stood still longer than the studio itself did between the same two frames.
+        """
+        since_ms = await self.now()
+        await asyncio.sleep(seconds)
+        frames = await self.seen(since_ms)
+        drawn = dict(await self.studio.evaluate("burnt.drawn"))
+        freezes = [
+            (at - before_at) - (drawn[number] - drawn[before]) + 1000 / 30
+            for (before, before_at), (number, at) in itertools.pairwise(frames)
+        ]
+        first, last = frames[0][0], frames[-1][0]
+        return len({number for number, _ in frames}) / (last - first + 1), max(freezes)
+
+    async def plays(self, since_ms: float, frames: int = 15) -> float:
+        """Wait for so many frames since a moment; how long that took, s."""
+        async with asyncio.timeout(SOON_S):
+            while len(await self.seen(since_ms)) < frames:
+                await asyncio.sleep(0.05)
+        return (await self.now() - since_ms) / 1000
+
+
+@pytest.fixture
+async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
+    with bad_link(SEED) as link:
+        command = link.command(installed() or "chromium", tmp_path)
+        async with (
+            chromium() as browser,
+            chromium(command) as elsewhere,
+            burnt_in(tmp_path, browser, [PRODUCT], SERVER) as live,
+            live.studio() as studio,
+            live.viewer(browser=elsewhere, host=HERE) as viewer,
+        ):
+            found = Watching(studio, viewer, link)
+            await found.plays(0)
+            yield found
+
+
+async def test_losses_are_repaired_and_what_is_not_passes_without_a_reload(watching: Watching) -> None:
+    watching.link.change(loss=0.1, delay_s=0.02)
+    await asyncio.sleep(SETTLED_S)
+    share, freeze_ms = await watching.watch(8)
+    print(f"10 % loss, 40 ms: {share * 30:.1f} of 30 fps, longest freeze {freeze_ms:.0f} ms")
+    assert share >= 27 / 30
+    assert freeze_ms <= 200
+
+    watching.link.change(loss=0.3, reorder=0.05, duplicate=0.05, corrupt=0.02)
+    await asyncio.sleep(SETTLED_S)
+    share, freeze_ms = await watching.watch(8)
+    print(f"30 % loss and more: {share * 30:.1f} of 30 fps, longest freeze {freeze_ms:.0f} ms")
+    assert share >= 0.5
+
+    watching.link.change(loss=0, reorder=0, duplicate=0, corrupt=0, down=True)
+    await asyncio.sleep(2)
+    watching.link.change(down=False)
+    took_s = await watching.plays(await watching.now())
+    print(f"after 2 s without a packet: 15 frames within {took_s:.1f} s")
+    share, freeze_ms = await watching.watch(3)
+    assert share >= 27 / 30
+    assert await watching.viewer.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
+async def test_a_viewer_that_gets_another_address_plays_on(watching: Watching) -> None:
+    watching.link.inside(f"addr del {THERE}/24 dev {DEVICE}")
+    watching.link.inside(f"addr add {OTHER}/24 dev {DEVICE}")
+    watching.link.inside(f"route replace default dev {DEVICE}")
+    gone_ms = await watching.now()
+    await asyncio.sleep(0.2)  # what is in the jitter buffer
+    took_s = await watching.plays(await watching.now())
+    frames = [at for _, at in await watching.seen(gone_ms - 500)]
+    longest_ms = max(after - before for before, after in itertools.pairwise(frames))
+    print(f"another address: no frame for {longest_ms / 1000:.1f} s")
+    assert took_s < 4, "the page's own reconnect takes 5.5 s"
+    assert await watching.viewer.evaluate("vendue.peers.length") == 1
