@@ -10,6 +10,8 @@ const BACKOFF_MS = 400;
 const BACKOFF_MAX_MS = 12_000;
 const PINGS_AT_START = 5;
 const PING_EVERY_MS = 8_000;
+/** So long a ping may take before the network is thought to be another one. */
+const ANSWER_MS = 400;
 /** No tick is slower than 1 s; this long without any message means that the connection is dead. */
 const SILENCE_MS = 6_000;
 
@@ -55,11 +57,11 @@ export class Live {
     return true;
   }
 
-  /** Whether the server is heard within so long; otherwise this connection is given up for a new one. */
-  async answers(withinMs) {
+  /** Whether the server is there: when it is not heard soon, this connection is given up for a new one. */
+  async answers() {
     const asked = performance.now();
     this.send({ type: "ping", t: asked });
-    await sleep(withinMs);
+    await sleep(ANSWER_MS);
     if (this.heard > asked) return true;
     this.giveUp();
     this.wake();

@@ -2,7 +2,7 @@
  * What WHIP (RFC 9725) and WHEP share. The offer is posted as it is: the server is ICE-lite with a public candidate in its
  * answer, so nothing has to be gathered or trickled first. `window.vendue.peers`: the live connections, for tests.
  */
-import { Offline, Problem } from "./api.js";
+import { Offline, Problem, sleep } from "./api.js";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** ICE may recover by itself from a short gap. */
@@ -74,15 +74,44 @@ export function release(resource, headers) {
 }
 
 /** Grows while anything comes from the other side: packets, or answers to the browser's own checks. */
-export async function heard(peer) {
+async function heard(peer) {
   let sum = 0;
   for (const report of (await peer.getStats()).values()) if (report.type === "candidate-pair") sum += (report.packetsReceived ?? 0) + (report.responsesReceived ?? 0);
   return sum;
 }
 
-/** Resolves when the connection has failed, did not come up, or was gone for too long. */
-export function untilOver(peer, connected, signal) {
+const LISTEN_EVERY_MS = 200;
+/** Packets come every few milliseconds: without one for so long nobody sends, or the way to here is gone. */
+const SILENCE_MS = 400;
+/** A server whose publisher is away is heard once a second. When packets stop and nothing at all follows, its worker is gone. */
+const GONE_MS = 1_400;
+const FLOWING_PACKETS = 2;
+
+/**
+ * Listens for packets that stop, until `signal`. `way.answers()`: is the server heard by the page's other connection? When it is
+ * not, the network may be another one: `way.restart()`. When it is, and nothing comes, the peer is gone: resolves true.
+ */
+export async function untilGone(peer, way, signal) {
+  let [last, since, flowed, asked] = [0, 0, false, false];
+  for (; !signal.aborted && peer.connectionState !== "closed"; await sleep(LISTEN_EVERY_MS)) {
+    const sum = await heard(peer);
+    const silence = performance.now() - since;
+    if (sum !== last) {
+      flowed = sum - last >= FLOWING_PACKETS || (flowed && silence < SILENCE_MS);
+      [last, since, asked] = [sum, performance.now(), false];
+    } else if (flowed && !asked && silence > SILENCE_MS) {
+      asked = true;
+      if (!(await way.answers())) await way.restart().catch(() => {}); // then it ends by itself, and a new one comes
+    } else if (flowed && asked && silence > GONE_MS && (await way.answers())) return true;
+  }
+  return false;
+}
+
+/** Resolves when the connection has failed, did not come up, or was gone for too long. `way`: see `untilGone`. */
+export function untilOver(peer, connected, signal, way) {
   return new Promise((resolve) => {
+    const listening = new AbortController();
+    void untilGone(peer, way, listening.signal).then((gone) => gone && over());
     let [last, since] = [0, 0];
     let timer = setTimeout(() => over(), CONNECT_TIMEOUT_MS);
     const poll = setInterval(async () => {
@@ -91,6 +120,7 @@ export function untilOver(peer, connected, signal) {
       else if (sum && performance.now() - since > SILENT_MS) over();
     }, POLL_MS);
     const over = () => {
+      listening.abort();
       clearTimeout(timer);
       clearInterval(poll);
       resolve();

@@ -1,6 +1,6 @@
 /** Plays a show's video over WHEP and keeps it playing: whatever ends the connection, it makes a new one. */
 import { Problem, sleep } from "./api.js";
-import { closePeer, heard, negotiate, openPeer, preferH264, release, restartIce, untilOver } from "./rtc.js";
+import { closePeer, negotiate, openPeer, preferH264, release, restartIce, untilOver } from "./rtc.js";
 
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 8_000;
@@ -9,9 +9,6 @@ const RETRY_MAX_MS = 8_000;
  * frame, so that joining is not delayed, and in small steps: one jump would be a freeze.
  */
 export const SALE_BUFFER_MS = 300;
-/** Packets come every few milliseconds. Without one for so long nobody publishes, or the way to here is gone. */
-const SILENT_MS = 400;
-const LISTEN_EVERY_MS = 200;
 const BUFFER_STEP_MS = 20;
 const BUFFER_EVERY_MS = 200;
 
@@ -64,11 +61,10 @@ export class Whep {
       let refused = "";
       try {
         await this.join(peer);
-        void this.listen(peer, signal);
         await untilOver(peer, () => {
           attempt = 0;
           this.page.state("connected", "");
-        }, signal);
+        }, signal, { answers: this.page.answers, restart: () => restartIce(peer, this.resource, this.api.bearer()) });
       } catch (error) {
         if (error instanceof Problem && [401, 403, 404, 406].includes(error.status) && !(error.status === 401 && (await this.api.renew()))) refused = error.code;
         wait = Math.max(wait, error.retryAfterMs ?? 0);
@@ -79,19 +75,6 @@ export class Whep {
       this.page.state(refused ? "refused" : "reconnecting", refused);
       if (refused) return;
       await sleep(wait * (0.5 + Math.random() / 2));
-    }
-  }
-
-  /** A phone that leaves its Wi-Fi has another address: when the server is not heard at all, ICE looks for the way there. */
-  async listen(peer, signal) {
-    let [last, since, asked] = [0, 0, false];
-    for (; peer === this.peer && !signal.aborted && peer.connectionState !== "closed"; await sleep(LISTEN_EVERY_MS)) {
-      const sum = await heard(peer);
-      if (sum !== last) [last, since, asked] = [sum, performance.now(), false];
-      if (!sum || asked || performance.now() - since < SILENT_MS) continue;
-      asked = true;
-      if (await this.page.answers()) continue;
-      await restartIce(peer, this.resource, this.api.bearer()).catch(() => {}); // then it ends by itself, and a new one comes
     }
   }
 

@@ -3,7 +3,7 @@
  * the same account has gone on air elsewhere meanwhile (the newer one wins; two that fight would help nobody).
  */
 import { Problem, sleep } from "./api.js";
-import { closePeer, negotiate, openPeer, preferH264, release, untilOver } from "./rtc.js";
+import { closePeer, negotiate, openPeer, preferH264, release, restartIce, untilOver } from "./rtc.js";
 
 const RETRY_MS = 700;
 const RETRY_MAX_MS = 8_000;
@@ -73,7 +73,7 @@ export class Whip {
           connected = true;
           attempt = 0;
           this.page.state("onair", "");
-        }, signal);
+        }, signal, { answers: this.page.answers, restart: () => restartIce(peer, this.resource, this.api.bearer()) });
       } catch (error) {
         if (error instanceof Problem && error.status < 500 && error.status !== 429) refused = error.code;
         wait = Math.max(wait, error.retryAfterMs ?? 0);

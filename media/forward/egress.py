@@ -78,6 +78,12 @@ class Egress:
             self._counters["keyframes_asked"] += 1
             self._tracks[Kind.VIDEO].layer_of(found[1]).keyframes.ask()
 
+    def sign_of_life(self) -> bytes:
+        """What a viewer hears while its publisher is away: that the server is there, and nothing else."""
+        ssrcs = tuple(subscription.track.ssrc for subscription in self.subscriptions.values())
+        receiver = rtcp.ReceiverReport(ssrcs[0] if ssrcs else 0)
+        return rtcp.write_receiver_report(receiver) + rtcp.write_sdes(ssrcs, self.config.cname)
+
     def report(self, unix_ms: float, mono_ms: float) -> bytes | None:
         """Sender reports of the tracks being sent and their CNAME; None when nothing is.
 

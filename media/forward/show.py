@@ -286,13 +286,14 @@ class Show:
             self._emit(SendRtcp(self.publisher, self.ingress.report(ntp, now)))
 
     def _report_to_subscribers(self, now: float) -> None:
-        if not self._presence.up or self._presence.away:
+        if not self._presence.up:
             return
         turn = self._ticks % REPORT_TICKS
         unix_ms = self._clock.unix_ms(now)
         for peer, egress in self.egresses.items():
             if peer % REPORT_TICKS == turn:
-                report = egress.report(unix_ms, now * 1000)
+                away = self._presence.away
+                report = egress.sign_of_life() if away else egress.report(unix_ms, now * 1000)
                 if report is not None:
                     self._emit(SendRtcp(peer, report))
 

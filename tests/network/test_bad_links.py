@@ -22,7 +22,7 @@ SERVER = {
     "VENDUE_UDP__HOST": "0.0.0.0",
     "VENDUE_UDP__PUBLIC_IP": f"127.0.0.1,{HERE}",
 }
-SETTLED_S = 4.0
+SETTLED_S = 2.5
 OTHER = "198.18.7.3"
 
 
@@ -86,14 +86,14 @@ async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
 async def test_losses_are_repaired_and_what_is_not_passes_without_a_reload(watching: Watching) -> None:
     watching.link.change(loss=0.1, delay_s=0.02)
     await asyncio.sleep(SETTLED_S)
-    share, freeze_ms = await watching.watch(8)
+    share, freeze_ms = await watching.watch(5)
     print(f"10 % loss, 40 ms: {share * 30:.1f} of 30 fps, longest freeze {freeze_ms:.0f} ms")
     assert share >= 27 / 30
     assert freeze_ms <= 200
 
     watching.link.change(loss=0.3, reorder=0.05, duplicate=0.05, corrupt=0.02)
     await asyncio.sleep(SETTLED_S)
-    share, freeze_ms = await watching.watch(8)
+    share, freeze_ms = await watching.watch(5)
     print(f"30 % loss and more: {share * 30:.1f} of 30 fps, longest freeze {freeze_ms:.0f} ms")
     assert share >= 0.5
 

@@ -283,6 +283,7 @@ def test_round_trips_are_measured_on_both_sides() -> None:
 def test_a_publisher_that_does_not_return_is_down_after_thirty_seconds() -> None:
     lab = Lab(lambda: 0)
     publisher = Publisher(lab, 1, LossyPath(random.Random(0)), 0, "p1")
+    lab.router.add_subscriber(2, subscriber_config(ssrc=0x2000), lab.now)
     play(lab, publisher, 1)
     gone = lab.now
     lab.router.remove_peer(1, lab.now)
@@ -292,6 +293,10 @@ def test_a_publisher_that_does_not_return_is_down_after_thirty_seconds() -> None
         (30, PublisherDown),
     ]
     assert lab.router.next_deadline() is None
+    heard = [at - gone for at, _ in lab.rtcp[2] if at > gone]
+    silences = [after - before for before, after in itertools.pairwise([0.0, *heard])]
+    assert max(silences) <= 1.2, "a viewer hears that the server is there"
+    assert 28 < heard[-1] <= 30
 
 
 def test_a_replaced_publisher_is_named_and_no_longer_heard() -> None:

@@ -34,6 +34,7 @@ const whip = new Whip(api, {
     if (state === "onair" && feed.state.show.state === "scheduled") void command("/start");
     draw();
   },
+  answers: () => feed.live.answers(),
   replaced: (publication) => {
     const onAir = feed.timeline.publication;
     return Boolean(publication) && Boolean(onAir) && onAir !== publication && !feed.state.show.host_away;

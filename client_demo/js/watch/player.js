@@ -4,8 +4,6 @@ import { Whep } from "../whep.js";
 import { WORDS } from "../words.js";
 
 const STALLED_MS = 2_500;
-/** So long a ping may take before the network is thought to be another one. */
-const ANSWER_MS = 400;
 
 export class Player {
   video = $("video");
@@ -32,7 +30,7 @@ export class Player {
         if (link === "reconnecting") this.onLost();
         page.draw();
       },
-      answers: () => feed.live.answers(ANSWER_MS),
+      answers: () => feed.live.answers(),
     });
     if (!this.video.requestVideoFrameCallback) this.video.addEventListener("timeupdate", () => this.frame({}));
     else this.next();
