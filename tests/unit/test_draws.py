@@ -68,7 +68,9 @@ def test_the_order_of_the_entries_changes_nothing_and_the_seed_and_each_entry_do
     assert winners("d_1", _seed("d_1"), entries[::-1], 10) == won
     assert winners("d_1", _seed("d_2"), entries, 10) != won
     assert winners("d_2", _seed("d_1"), entries, 10) != won
-    assert winners("d_1", _seed("d_1"), [*entries, "p_40"], 10) != won
+    ranked = winners("d_1", _seed("d_1"), entries, 40)
+    with_one_more = winners("d_1", _seed("d_1"), [*entries, "p_40"], 41)
+    assert [entry for entry in with_one_more if entry != "p_40"] != ranked
     assert len(set(won)) == 10
     assert set(won) <= set(entries)
 
