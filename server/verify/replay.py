@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from server.commerce.lots import Lot
-from server.commerce.model import COUNTED, HOLDING
+from server.commerce.model_records import COUNTED, HOLDING
 from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
 from server.log.entries import Entry
 from server.verify.bodies import (

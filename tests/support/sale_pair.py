@@ -14,6 +14,7 @@ from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, person
 from server.commerce import model
 from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec
+from server.commerce.model_records import HOLDING, FlashTerms, Order
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import price_in_force
 from server.log import reader
@@ -37,7 +38,7 @@ LIFE = compose(
 )
 
 Record = dict[str, Any]
-Picked = tuple[Principal, str, model.Order]
+Picked = tuple[Principal, str, Order]
 
 
 class SalePair:
@@ -68,7 +69,7 @@ class SalePair:
         self.ts = ts
         self._run(self.sale.set(clock_offset_ms=AHEAD_MS, clock_limit_ms=ts))
 
-    def move_clock_to_the_end_of(self, order: model.Order, before: int = 0) -> None:
+    def move_clock_to_the_end_of(self, order: Order, before: int = 0) -> None:
         ahead = order.expires_sale_ms - before - self.model.sale_ms(self.ts)
         if ahead > 0 and not self.model.frozen_since_ms:
             self.move_clock_to(self.ts + ahead)
@@ -122,7 +123,7 @@ class SalePair:
         )
         real = self._run(self.sale.catalog.flash(SHOW, CREATOR, spec))
         flash_id = self.flash_of(sku) if isinstance(real, FlashStarted) else "none"
-        terms = model.FlashTerms(sku, quantity, cap)
+        terms = FlashTerms(sku, quantity, cap)
         said = self.model.start_flash(
             self.ts,
             terms,
@@ -216,7 +217,7 @@ class SalePair:
     def seen_state(self, state: str, expires_sale_ms: int | None) -> str:
         """A recorded state as everybody has to see it: what is due has expired."""
         is_due = expires_sale_ms is not None and expires_sale_ms <= self.model.sale_ms(self.ts)
-        return "expired" if state in model.HOLDING and is_due else state
+        return "expired" if state in HOLDING and is_due else state
 
     def new_key(self) -> str:
         self.keys += 1

@@ -1,0 +1,88 @@
+"""What the model of a sale (`model.py`) keeps: products, flash prices, orders and their lines. Pure."""
+
+from dataclasses import dataclass, field
+
+from server.commerce.pricing import Flash, PriceInForce
+
+HOLDING = ("held", "paying")
+COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
+
+
+@dataclass
+class FlashTerms:
+    """What a flash price promises beside the price: how many in all, and how many for one viewer."""
+
+    sku: str
+    quantity: int | None
+    per_viewer_max: int | None
+
+
+@dataclass
+class Product:
+    """`stock` is all there ever was less what was written off: left + held + sold; a bundle has none.
+
+    `parts`: units of other products in each unit of a bundle; they never change.
+    """
+
+    list_price_minor: int
+    stock: int
+    per_viewer_max: int | None
+    floor_minor: int | None
+    cost_minor: int | None = None
+    version: int = 1
+    flash: Flash | None = None
+    parts: dict[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True)
+class Line:
+    """One product of an order, at the price that was in force."""
+
+    sku: str
+    quantity: int
+    seen_price_minor: int
+    price: PriceInForce
+
+
+@dataclass
+class Order:
+    """An order; each of its lines has another sku.
+
+    `attempts` is the token of each attempt to pay. `refunds` is (minor units, units of each line that came
+    back) of each refund, the first `returned` of which are done.
+    """
+
+    pid: str
+    lines: tuple[Line, ...]
+    expires_sale_ms: int
+    state: str = "held"
+    extended: bool = False
+    attempts: list[str] = field(default_factory=list[str])
+    paid_by: int = 0
+    refunds: list[tuple[int, list[int]]] = field(default_factory=list[tuple[int, list[int]]])
+    returned: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """Of the money, what has not been given back."""
+        total = self.price_of([line.quantity for line in self.lines])
+        return total - sum(amount for amount, _ in self.refunds)
+
+    @property
+    def units(self) -> list[int]:
+        """Of each line's units, those that have not come back."""
+        return [
+            line.quantity - sum(units[at] for _, units in self.refunds) for at, line in enumerate(self.lines)
+        ]
+
+    def price_of(self, units: list[int]) -> int:
+        return sum(n * line.price.price_minor for n, line in zip(units, self.lines, strict=True))
+
+    def units_at(self, flash_id: str) -> int:
+        return sum(
+            n for n, line in zip(self.units, self.lines, strict=True) if line.price.flash_id == flash_id
+        )
+
+    @property
+    def flashes(self) -> set[str]:
+        return {line.price.flash_id for line in self.lines if line.price.flash_id}

@@ -1,0 +1,214 @@
+"""The half of the model (`model.py`) that is not about one order: clock, what is left, catalogue. Pure."""
+
+from dataclasses import dataclass, field
+
+from server.commerce.model_records import COUNTED, HOLDING, FlashTerms, Order, Product
+from server.commerce.pricing import Flash, is_deep, preview, reduced, sale_time_ms
+from server.store.outcome import Refused
+
+
+@dataclass
+class Shelf:
+    """One show. Orders are known by (pid, idempotency key)."""
+
+    hold_ms: int
+    extension_ms: int
+    state: str = "live"
+    sales_paused: bool = False
+    frozen_since_ms: int = 0
+    frozen_total_ms: int = 0
+    products: dict[str, Product] = field(default_factory=dict[str, Product])
+    flashes: dict[str, FlashTerms] = field(default_factory=dict[str, FlashTerms])
+    orders: dict[tuple[str, str], Order] = field(default_factory=dict[tuple[str, str], Order])
+    banned: set[str] = field(default_factory=set[str])
+    undone: set[str] = field(default_factory=set[str])
+
+    # clock
+
+    def sale_ms(self, ts: int) -> int:
+        return sale_time_ms(ts, self.frozen_since_ms, self.frozen_total_ms)
+
+    def set_life(self, ts: int, *, state: str | None = None, sales_paused: bool | None = None) -> None:
+        """Start, pause, resume, end; pause and resume sales. The sale clock stops while either is paused."""
+        self.advance(ts)
+        self.state = state or self.state
+        self.sales_paused = self.sales_paused if sales_paused is None else sales_paused
+        frozen = self.state == "paused" or (self.state == "live" and self.sales_paused)
+        if frozen and not self.frozen_since_ms:
+            self.frozen_since_ms = ts
+        elif not frozen and self.frozen_since_ms:
+            self.frozen_total_ms += ts - self.frozen_since_ms
+            self.frozen_since_ms = 0
+
+    def advance(self, ts: int) -> None:
+        """Everything that only the passing of time brings about."""
+        now = self.sale_ms(ts)
+        for order in self.orders.values():
+            if order.state in HOLDING and order.expires_sale_ms <= now:
+                order.state = "expired"
+        for product in self.products.values():
+            if product.flash and product.flash.ends_sale_ms <= now:
+                self._end_flash(product, product.flash)
+
+    # sums
+
+    def pieces(self, sku: str) -> dict[str, int]:
+        """What a unit of a product takes from the shelf."""
+        return self.products[sku].parts or {sku: 1}
+
+    def _taken(self, order: Order, sku: str) -> int:
+        """The units of a product that an order has, itself or in bundles."""
+        return sum(
+            n * self.pieces(line.sku).get(sku, 0) for n, line in zip(order.units, order.lines, strict=True)
+        )
+
+    def held(self, sku: str) -> int:
+        return sum(self._taken(o, sku) for o in self.orders.values() if o.state in HOLDING)
+
+    def sold(self, sku: str) -> int:
+        return sum(self._taken(o, sku) for o in self.orders.values() if o.state == "paid")
+
+    def left(self, sku: str) -> int:
+        if parts := self.products[sku].parts:
+            return min(self.left(part) // n for part, n in parts.items())
+        return self.products[sku].stock - self.held(sku) - self.sold(sku)
+
+    def bought(self, sku: str, pid: str) -> int:
+        mine = [o for o in self.orders.values() if o.pid == pid and o.state in COUNTED]
+        if self.products[sku].parts:
+            units = (zip(o.units, o.lines, strict=True) for o in mine)
+            return sum(n for pairs in units for n, line in pairs if line.sku == sku)
+        return sum(self._taken(o, sku) for o in mine)
+
+    def flash_bought(self, flash: str, pid: str | None = None) -> int:
+        counted = (o for o in self.orders.values() if o.state in COUNTED)
+        return sum(o.units_at(flash) for o in counted if pid in (None, o.pid))
+
+    # catalogue
+
+    def put_product(
+        self,
+        ts: int,
+        sku: str,
+        price: int,
+        *,
+        stock: int | None = None,
+        per_viewer_max: int | None = None,
+        floor: int | None = None,
+        parts: dict[str, int] | None = None,
+        cost: int | None = None,
+    ) -> str | Refused:
+        self.advance(ts)
+        old = self.products.get(sku)
+        if old and stock is not None:
+            return Refused("use_restock")
+        if floor is not None and price < floor:
+            return Refused("below_floor", {"floor_minor": floor})
+        if old and old.flash and price != old.list_price_minor:
+            return Refused("flash_running")
+        if old and old.parts != (parts or {}):
+            return Refused("bundle_is_fixed", {"sku": sku})
+        for part in parts or {}:
+            if part not in self.products or self.products[part].parts:
+                return Refused("bad_part", {"sku": part})
+        if old is None:
+            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor, cost, parts=parts or {})
+            return "ok"
+        old.version += price != old.list_price_minor
+        old.list_price_minor, old.per_viewer_max = price, per_viewer_max
+        old.floor_minor, old.cost_minor = floor, cost
+        return "ok"
+
+    def restock(self, ts: int, sku: str, delta: int) -> str | Refused:
+        self.advance(ts)
+        if sku not in self.products:
+            return Refused("unknown_sku")
+        if self.products[sku].parts:
+            return Refused("bundle_has_no_stock")
+        if self.left(sku) + delta < 0:
+            return Refused("stock_underflow", {"left": self.left(sku)})
+        self.products[sku].stock += delta
+        return "ok"
+
+    def start_flash(
+        self,
+        ts: int,
+        terms: FlashTerms,
+        *,
+        flash_id: str,
+        price: int | None,
+        percent: int | None,
+        in_ms: int,
+        for_ms: int,
+        confirm: bool,
+    ) -> str | Refused:
+        """Announce a price, or else a percentage off the list price."""
+        self.advance(ts)
+        product = self.products.get(terms.sku)
+        if product is None:
+            return Refused("unknown_sku")
+        if self.state == "ended":
+            return Refused("show_closed")
+        if product.flash:
+            return Refused("flash_running")
+        listed, cost = product.list_price_minor, product.cost_minor
+        price = reduced(listed, percent or 0) if price is None else price
+        if product.floor_minor is not None and price < product.floor_minor:
+            return Refused("below_floor", {"floor_minor": product.floor_minor})
+        if (is_deep(listed, price) or (cost is not None and price < cost)) and not confirm:
+            parts = product.parts or {terms.sku: 1}
+            units = min((self.left(part) + self.held(part)) // n for part, n in parts.items())
+            units = units if terms.quantity is None else min(terms.quantity, units)
+            return Refused("confirm_required", preview(listed, price, cost, units))
+        starts = self.sale_ms(ts) + in_ms
+        product.flash = Flash(flash_id, price, product.version + 1, starts, starts + for_ms)
+        self.flashes[flash_id] = terms
+        return "ok"
+
+    def stop_flash(self, ts: int, flash_id: str) -> str | Refused:
+        self.advance(ts)
+        if flash_id not in self.flashes:
+            return Refused("unknown_flash")
+        product = self.products[self.flashes[flash_id].sku]
+        if product.flash and product.flash.id == flash_id:
+            self._end_flash(product, product.flash)
+        return "ok"
+
+    def undo_flash(self, ts: int, flash_id: str) -> str | Refused:
+        """Take back what was sold at a flash price, which ends."""
+        stopped = self.stop_flash(ts, flash_id)
+        if stopped == "ok":
+            self.undone.add(flash_id)
+            self.go_on_undoing(ts, {flash_id})
+        return stopped
+
+    def go_on_undoing(self, ts: int, flashes: set[str]) -> None:
+        """What the sweeper does with all that are undone: some who were paying may have paid by now."""
+        self.advance(ts)
+        for order in self.orders.values():
+            if order.flashes & flashes and order.state == "held":
+                order.state = "cancelled"
+            elif order.state == "paid":
+                for flash in sorted(order.flashes & flashes):
+                    self._take_lines_back(order, flash)
+
+    def _take_lines_back(self, order: Order, flash: str) -> None:
+        """What was sold at this flash price; all of the order when that is all the money that is left."""
+        at_it = [line.price.flash_id == flash for line in order.lines]
+        units = [n if here else 0 for n, here in zip(order.units, at_it, strict=True)]
+        if order.state == "paid" and any(units):
+            everything = order.price_of(units) >= order.left_minor
+            back = (order.left_minor, order.units) if everything else (order.price_of(units), units)
+            order.refunds.append(back)
+            order.state = "paid" if order.left_minor else "refund_due"
+
+    def _end_flash(self, product: Product, flash: Flash) -> None:
+        product.version, product.flash = flash.version + 1, None
+
+    def _end_if_used_up(self, order: Order) -> None:
+        for flash_id in order.flashes:
+            terms = self.flashes[flash_id]
+            product = self.products[terms.sku]
+            used_up = terms.quantity is not None and self.flash_bought(flash_id) >= terms.quantity
+            if used_up and product.flash and product.flash.id == flash_id:
+                self._end_flash(product, product.flash)
