@@ -1,28 +1,33 @@
 #!/bin/sh
-# All tests, in two lanes at once: what only computes runs, at low priority, beside what waits for real peers and browsers.
-# Exit status 0 when both lanes pass. The computing lane's output follows the other's.
+# All tests, in three lanes at once: those with browsers and other people's programs, which mostly wait; those of the server's
+# parts; and, at low priority beside both, what only computes. Exit status 0 when all pass; their outputs follow each other.
 set -eu
 cd "$(dirname "$0")/.."
 computing="tests/unit tests/property tests/simulation tests/fuzz"
-log=$(mktemp)
-# shellcheck disable=SC2086 # folders without spaces
-nice -n 10 .venv/bin/pytest $computing >"$log" 2>&1 &
-beside=$!
-trap '[ -z "$beside" ] || kill "$beside" 2>/dev/null; rm -f "$log"' EXIT
-trap 'exit 130' INT TERM
-
+parts="tests/integration"
 waiting=
-for folder in tests/*/; do
-    case " $computing tests/js tests/support tests/__pycache__ " in
+for folder in tests/*/; do # whatever is in no other lane
+    case " $computing $parts tests/js tests/support tests/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) waiting="$waiting ${folder%/}" ;;
     esac
 done
+
+logs=$(mktemp -d)
+# shellcheck disable=SC2086 # folders without spaces
+nice -n 10 .venv/bin/pytest -p no:cacheprovider $computing >"$logs/computing" 2>&1 &
+first=$!
+.venv/bin/pytest -p no:cacheprovider $parts >"$logs/parts" 2>&1 &
+second=$!
+trap 'kill $first $second 2>/dev/null || true; rm -rf "$logs"' EXIT
+trap 'exit 130' INT TERM
+
 failed=0
 # shellcheck disable=SC2086
-.venv/bin/pytest $waiting || failed=1
-echo "=== beside these, at low priority: $computing ==="
-wait "$beside" || failed=1
-beside=
-cat "$log"
+.venv/bin/pytest -p no:cacheprovider $waiting || failed=1
+wait $second || failed=1
+echo "=== $parts ===" && cat "$logs/parts"
+wait $first || failed=1
+echo "=== $computing ===" && cat "$logs/computing"
+first= second=
 exit "$failed"

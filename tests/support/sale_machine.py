@@ -57,7 +57,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def start(self, stock: tuple[int, int], caps: tuple[int | None, int | None]) -> None:
         self.open_show()
         for sku, price, units, cap in zip(SKUS, PRICES[1:], stock, caps, strict=True):
-            self.put(sku, price, stock=units, cap=cap)
+            self.put(sku, price, stock=units, cap=cap, cost=500)
         self.put(SET, PRICES[-1], parts=PARTS)
 
     @rule(ms=st.sampled_from((1, 3_000, 20_000)))
