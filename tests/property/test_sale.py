@@ -58,4 +58,4 @@ def test_a_broken_script_is_found(name: str, on_loop: tuple[Run, Store]) -> None
     run, store = on_loop
     break_scripts(store, *MUTATIONS[name])
     with pytest.raises(AssertionError):
-        run_machine(SaleMachine, run, store, examples=400, shrink=False)
+        run_machine(SaleMachine, run, store, examples=1_000, shrink=False)

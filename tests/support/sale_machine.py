@@ -306,6 +306,14 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
             self.pick_order(pick, paid), restock=restock, amount=amount, units=units or None, sku=sku
         )
 
+    @rule(who=people, sku=skus, amount=st.sampled_from((1, 5_000)))
+    def give_back_what_was_just_paid(self, who: Principal, sku: str, amount: int) -> None:
+        key = self.new_key()
+        self.place(who, key, sku, 1, ANY_PRICE)
+        self.pay_for(who, key)
+        if (who.pid, key) in self.ids and self.model.orders[who.pid, key].state == "paid":
+            self.take_back(self.pick_order(0, [(who.pid, key)]), restock=True, amount=amount)
+
     @precondition(some_order)
     @rule(pick=picks, less=st.sampled_from((0, 0, 1)))
     def refunded(self, pick: int, less: int) -> None:
