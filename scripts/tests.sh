@@ -15,16 +15,16 @@ done
 
 logs=$(mktemp -d)
 # shellcheck disable=SC2086 # folders without spaces
-nice -n 10 .venv/bin/pytest -p no:cacheprovider $computing >"$logs/computing" 2>&1 &
+nice -n 10 .venv/bin/pytest $computing >"$logs/computing" 2>&1 &
 first=$!
-.venv/bin/pytest -p no:cacheprovider $parts >"$logs/parts" 2>&1 &
+.venv/bin/pytest $parts >"$logs/parts" 2>&1 &
 second=$!
 trap 'kill $first $second 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
 
 failed=0
 # shellcheck disable=SC2086
-.venv/bin/pytest -p no:cacheprovider $waiting || failed=1
+.venv/bin/pytest $waiting || failed=1
 wait $second || failed=1
 echo "=== $parts ===" && cat "$logs/parts"
 wait $first || failed=1
