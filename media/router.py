@@ -226,6 +226,15 @@ class Router:
         if known is not None:
             known.show.acknowledged(peer, acked, now)
 
+    def set_view(self, peer: PeerId, view: tuple[float, float] | None, now: float) -> None:
+        """The box (width, height in pixels, infinite for any) that a subscriber's picture lies in: it is
+        sent no layer larger than the smallest that fills it. None: whatever its path carries. A peer that
+        has gone is ignored.
+        """
+        known = self._peers.get(peer)
+        if known is not None:
+            known.show.set_view(peer, view, now)
+
     def request_keyframe(self, show: str, rid: str, now: float) -> None:
         """A sink wants a keyframe (a remote worker's `RequestKeyframe`). An unknown show is ignored."""
         del now

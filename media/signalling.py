@@ -4,9 +4,10 @@ It listens where only the web workers reach it. They have authenticated the call
 `Vendue-Pid`; nothing is checked again here but what only this process can know.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -25,6 +26,8 @@ from media.transport.sdp import SdpError
 MAX_SDP_BYTES = 1024 * 1024
 MAX_BODY_BYTES = 64 * 1024
 FULL_RETRY_AFTER_S = 5
+MAX_VIEW_PX = 16_384
+LAYER_EXTENSION = "urn:ietf:params:whep:ext:core:layer"
 
 _KINDS = ("whip", "whep")
 _SDP = "application/sdp"
@@ -43,6 +46,22 @@ class Video(msgspec.Struct, frozen=True):
     """Body of PUT /shows/{show}/video."""
 
     blanked: bool
+
+
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=MAX_VIEW_PX)]
+
+
+class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Body of POST /whep/{show}/{name}/layer: the box that the picture lies in; without a bound, any."""
+
+    max_width: Pixels | None = None
+    max_height: Pixels | None = None
+
+    def box(self) -> tuple[float, float] | None:
+        """Width and height, infinite where only the other is bound; None for the empty object."""
+        if self.max_width is None and self.max_height is None:
+            return None
+        return self.max_width or math.inf, self.max_height or math.inf
 
 
 class _RefusedError(Exception):
@@ -110,6 +129,7 @@ class Signalling:
             Route("/whep/{show}", self._subscribe, methods=["POST"]),
             *[Route(f"/{kind}/{{show}}/{{name}}", self._patch, methods=["PATCH"]) for kind in _KINDS],
             *[Route(f"/{kind}/{{show}}/{{name}}", self._delete, methods=["DELETE"]) for kind in _KINDS],
+            Route("/whep/{show}/{name}/layer", self._choose_layer, methods=["POST"]),
             Route("/by-tag/{pid}", self._delete_tag, methods=["DELETE"]),
             Route("/shows/{show}", self._delete_show, methods=["DELETE"]),
             Route("/shows/{show}/members/{pid}", self._delete_member, methods=["DELETE"]),
@@ -154,8 +174,12 @@ class Signalling:
                 }
                 if resource.publication:
                     headers["Vendue-Publication"] = resource.publication
-                if self._ice_servers:
-                    headers["Link"] = link_header(self._ice_servers, resource.pid, time.time())
+                links = link_header(self._ice_servers, resource.pid, time.time())
+                if kind == "whep":
+                    layer = f'<{headers["Location"]}/layer>; rel="{LAYER_EXTENSION}"'
+                    links = f"{links}, {layer}" if links else layer
+                if links:
+                    headers["Link"] = links
                 return Response(sdp, 201, headers, _SDP)
 
     async def _patch(self, request: Request) -> Response:
@@ -175,6 +199,12 @@ class Signalling:
         self._relay.trickle(fragment)
         return Response(status_code=204)
 
+    async def _choose_layer(self, request: Request) -> Response:
+        """How large the page shows the picture (WHEP's layer extension, with a size instead of a name)."""
+        resource = self._find(request)
+        self._relay.set_view(resource, (await _json(request, View)).box())
+        return Response(status_code=200)
+
     async def _delete(self, request: Request) -> Response:
         self._relay.end(self._find(request))
         return Response(status_code=200)
@@ -184,7 +214,7 @@ class Signalling:
         if resource is None:
             raise _RefusedError(404, "unknown_resource")
         kind = "whip" if resource.publication else "whep"
-        if request.url.path != f"/{kind}/{resource.show}/{resource.name}":
+        if request.url.path.removesuffix("/layer") != f"/{kind}/{resource.show}/{resource.name}":
             raise _RefusedError(404, "unknown_resource")
         return resource
 

@@ -32,7 +32,7 @@ export function preferH264(transceiver, side) {
   transceiver.setCodecPreferences?.(side.getCapabilities("video").codecs.sort((a, b) => rank(a) - rank(b)));
 }
 
-/** Posts the peer's offer and takes the answer: {resource, publication}. Throws Problem or Offline. */
+/** Posts the peer's offer and takes the answer: {resource, publication, layer} (where to tell the size of a viewer's picture). Throws Problem or Offline. */
 export async function negotiate(peer, url, headers) {
   await peer.setLocalDescription(await peer.createOffer());
   let response, answer;
@@ -45,7 +45,9 @@ export async function negotiate(peer, url, headers) {
   }
   if (response.status !== 201) throw Problem.of(response, answer);
   await peer.setRemoteDescription({ type: "answer", sdp: startHigh(answer) });
-  return { resource: new URL(response.headers.get("Location") ?? "", response.url).href, publication: response.headers.get("Vendue-Publication") ?? "" };
+  const at = (path) => new URL(path, response.url).href;
+  const layer = response.headers.get("Link")?.match(/<([^>]*)>; rel="urn:ietf:params:whep:ext:core:layer"/)?.[1];
+  return { resource: at(response.headers.get("Location") ?? ""), publication: response.headers.get("Vendue-Publication") ?? "", layer: layer ? at(layer) : "" };
 }
 
 /** Chromium begins to send at 300 kbit/s unless told otherwise: the first seconds would be a blur. */

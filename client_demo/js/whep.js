@@ -16,6 +16,7 @@ export class Whep {
   abort = new AbortController();
   peer = null;
   resource = "";
+  layer = "";
 
   /**
    * `page.stream(stream)`: here it is. `page.state(state, code)`: "joining", "connected", "reconnecting" or "refused".
@@ -42,7 +43,7 @@ export class Whep {
 
   free() {
     if (this.resource) release(this.resource, this.api.bearer());
-    this.resource = "";
+    this.resource = this.layer = "";
   }
 
   /** Lets the sale buffer grow. */
@@ -84,8 +85,8 @@ export class Whep {
     peer.addEventListener("track", ({ track }) => stream.addTrack(track));
     preferH264(peer.addTransceiver("video", { direction: "recvonly" }), RTCRtpReceiver);
     peer.addTransceiver("audio", { direction: "recvonly" });
-    const { resource } = await negotiate(peer, `/whep/${encodeURIComponent(this.api.show)}`, this.api.bearer());
-    this.resource = resource;
+    const { resource, layer } = await negotiate(peer, `/whep/${encodeURIComponent(this.api.show)}`, this.api.bearer());
+    Object.assign(this, { resource, layer });
     this.page.stream(stream);
   }
 }

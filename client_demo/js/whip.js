@@ -15,6 +15,16 @@ const LAYERS = [
   { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000 },
 ];
 
+/** Chromium encodes fewer layers of small pictures and leaves out the *largest* of those asked for: ask for no more than it makes. */
+const PIXELS_OF_THREE = 960 * 540;
+const PIXELS_OF_TWO = 480 * 270;
+
+/** The layers for a camera of this size (unknown: all). Pure. */
+export function layersFor({ width, height }) {
+  const pixels = width * height || Infinity;
+  return LAYERS.slice(pixels >= PIXELS_OF_THREE ? 0 : pixels >= PIXELS_OF_TWO ? 1 : 2);
+}
+
 export class Whip {
   abort = new AbortController();
   peer = null;
@@ -91,7 +101,7 @@ export class Whip {
     for (const track of stream.getTracks()) {
       const video = track.kind === "video";
       const options = { direction: "sendonly", streams: [stream] };
-      const transceiver = peer.addTransceiver(track, video ? { ...options, sendEncodings: LAYERS } : options);
+      const transceiver = peer.addTransceiver(track, video ? { ...options, sendEncodings: layersFor(track.getSettings()) } : options);
       if (!video) continue;
       preferH264(transceiver, RTCRtpSender);
       await sharp(transceiver.sender);

@@ -25,6 +25,10 @@ START_BPS = 3_000_000
 """What a viewer is trusted with that was never in trouble: it need not wait."""
 ROOM = 1.2
 PROBE_ROOM = 1.1
+FIT_SLACK = 0.9
+"""A layer is kept while it has so much of what the picture shows: a window drawn larger by hand passes many
+sizes, and each change of layer costs a keyframe for all.
+"""
 PROBE_S = 1.0
 """A queue of 100 ms shows within this time on a path that lacks a tenth."""
 
@@ -54,6 +58,16 @@ def choose(bitrates_bps: Mapping[str, float], allowed_bps: float, current: str |
     return best
 
 
+def fitting(sizes: Mapping[str, tuple[int, int]], view: tuple[float, float], held: str | None) -> str:
+    """The smallest layer that fills a box of `view` (width, height in pixels) with its picture whole, else
+    the largest. `sizes` are in the order of their areas, at least one; `held` is the answer before.
+    """
+    for rid, (width, height) in sizes.items():
+        if max(width / view[0], height / view[1]) >= (FIT_SLACK if rid == held else 1):
+            return rid
+    return list(sizes)[-1]
+
+
 class LayerChoice:
     """One viewer's choice over time. `now` is monotonic seconds."""
 
@@ -68,11 +82,13 @@ class LayerChoice:
         self._trusted = True
 
     def decide(self, bitrates_bps: Mapping[str, float], current: str, path: ViewerPath, now: float) -> str:
-        """The layer to be on. `bitrates_bps` are the layers that are being sent, `current` the one
+        """The layer to be on. `bitrates_bps` are the layers that may be sent, `current` the one
         chosen last; there is at least one.
         """
         held_bps = bitrates_bps.get(current)
-        if held_bps is None:  # the publisher has stopped it
+        if held_bps is None:  # the publisher has stopped it, or it is larger than the viewer shows
+            self.probe = None
+            self._lowered_at = now
             return choose(bitrates_bps, path.allowed_bps(START_BPS, now), None) or current
         since = max(self._lowered_at + SETTLE_S, self._raised_at)
         if self.probe is not None and path.resents_probe(now):
@@ -113,6 +129,8 @@ class LayerChoice:
         held_bps = bitrates_bps[current]
         higher = [rid for rid, rate in bitrates_bps.items() if rate > held_bps]
         chosen = min(higher, key=lambda rid: bitrates_bps[rid], default=None)
+        if chosen is None:
+            self.probe = None  # what was tried is not to be had any more
         if chosen is None or bitrates_bps[chosen] * ROOM > path.ceiling_bps(held_bps, now):
             return current
         if self.probe is None and path.measured(now) is not None:

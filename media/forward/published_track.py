@@ -192,6 +192,8 @@ class PublishedLayer:
             self.flush()
             self._restart()
         if self.blanked or self.place_ticks is None:
+            # its first keyframe comes before its place is known, and may be its only one for long
+            self._note_size(packet[head.payload_start : head.payload_end])
             return
         expected = self._numbering.next
         sequence = self._numbering.number(head.sequence)
@@ -274,9 +276,13 @@ class PublishedLayer:
         if self._keyframe_ticks is not None:
             self.keyframe_interval_s = now - self._keyframe_at
         self._keyframe_ticks, self._keyframe_first, self._keyframe_at = ticks, sequence, now
-        self.size = payloads.frame_size(codec.name, payload) or self.size
+        self._note_size(payload)
         self.keyframes.arrived()
         return True
+
+    def _note_size(self, payload: bytes) -> None:
+        if self.codec is not None:
+            self.size = payloads.frame_size(self.codec.name, payload) or self.size
 
     # --- frames -------------------------------------------------------------------------------------
 

@@ -169,6 +169,14 @@ class Show:
                 self.tracks[Kind.VIDEO].reported(video, now)
         self._schedule()
 
+    def set_view(self, peer: PeerId, view: tuple[float, float] | None, now: float) -> None:
+        """The box in pixels that a viewer's picture lies in, None for any; unknown peers are ignored."""
+        egress = self.egresses.get(peer)
+        if egress is not None and (video := egress.subscriptions.get(Kind.VIDEO)) is not None:
+            video.view = view
+            self.tracks[Kind.VIDEO].reported(video, now)
+            self._schedule()
+
     def acknowledged(self, peer: PeerId, acked: Acked, now: float) -> None:
         """What a viewer's transport-wide feedback says of what was sent to it."""
         egress = self.egresses.get(peer)

@@ -35,6 +35,7 @@ class Subscription:
         "budget_octets",
         "choice",
         "cursor",
+        "fit",
         "pace_bps",
         "path",
         "peer",
@@ -43,6 +44,7 @@ class Subscription:
         "rewriter",
         "rid",
         "track",
+        "view",
         "wanted",
     )
 
@@ -55,6 +57,10 @@ class Subscription:
         self.path = ViewerPath()
         self.choice = LayerChoice(now)
         self.rid = self.wanted = ""
+        self.view: tuple[float, float] | None = None
+        """The box in pixels that the viewer's picture lies in; None: not told."""
+        self.fit: str | None = None
+        """The largest layer that `view` asks for, by the last look."""
         self.cursor: int | None = None
         self.pace_bps: float | None = None
         """At most so much at once: a narrow path gets frames in slices instead of bursts."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from media.forward.bandwidth import MIN_BPS
-from media.forward.layers import START_BPS, choose
+from media.forward.layers import START_BPS, choose, fitting
 from media.forward.model import Kind, PeerId
 from media.forward.numbering import FIRST_SEQUENCE
 from media.forward.pictures import PictureCounter
@@ -261,9 +261,19 @@ class Track:
         if len(self.rids) > 1 and not self.blanked:
             self._review(subscription, self._bitrates_bps(now), now)
 
+    def _fitting(self, subscription: Subscription, bitrates_bps: Mapping[str, float]) -> Mapping[str, float]:
+        """Without the layers that are larger than this viewer's picture, as far as sizes are known."""
+        sizes = {rid: size for rid in bitrates_bps if (size := self.layers[rid].size)}
+        if subscription.view is None or not sizes:
+            return bitrates_bps
+        subscription.fit = fitting(sizes, subscription.view, subscription.fit)
+        most_bps = bitrates_bps[subscription.fit]
+        return {rid: rate for rid, rate in bitrates_bps.items() if rate <= most_bps}
+
     def _review(self, subscription: Subscription, bitrates_bps: Mapping[str, float], now: float) -> None:
         if not bitrates_bps:
             return
+        bitrates_bps = self._fitting(subscription, bitrates_bps)
         chosen = subscription.choice.decide(bitrates_bps, subscription.wanted, subscription.path, now)
         if chosen != subscription.wanted:
             self._switch(subscription, chosen)

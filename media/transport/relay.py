@@ -145,6 +145,13 @@ class Relay:
             resource.etag, restart_fragment(resource.answer.accepted, self._local(resource.peer))
         )
 
+    def set_view(self, resource: Resource, view: tuple[float, float] | None) -> None:
+        """The box in pixels that a viewer's picture lies in; remembered until it is connected."""
+        resource.view = view
+        if resource.peer.slot is not None:
+            self._router.set_view(resource.peer.slot, view, monotonic())
+            self._pump.flush()
+
     def end(self, resource: Resource) -> None:
         """DELETE: a publisher that ends on purpose gives the show free at once."""
         self._end(resource, on_purpose=True)
@@ -227,6 +234,8 @@ class Relay:
         if isinstance(answer, ViewerAnswer):
             config = SubscriberConfig(resource.show, answer.tracks, CNAME, transport_cc)
             self._router.add_subscriber(slot, config, now)
+            if resource.view is not None:
+                self._router.set_view(slot, resource.view, now)
         else:
             config = PublisherConfig(resource.show, resource.publication, answer.tracks, answer.extensions)
             self._router.add_publisher(slot, config, now)

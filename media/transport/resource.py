@@ -25,6 +25,8 @@ class Resource:
     """Empty for a viewer."""
     by_membership: bool = False
     """The publisher may publish as a member of the show alone, so its publication ends with that role."""
+    view: tuple[float, float] | None = None
+    """The box in pixels that a viewer's picture lies in, as far as its page has told."""
     etag: str = field(default_factory=new_etag)
 
 

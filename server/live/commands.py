@@ -16,10 +16,16 @@ from server.live.protocol import Command, Measured, Ping, React, Report, Say
 from server.live.roles import Action, permits
 from server.live.updates import Failure, Pong
 from server.live.viewers import Viewer
-from server.telemetry import counter, start_task
+from server.telemetry import counter, histogram, start_task
 
 CHATS_IN_FLIGHT_MAX: Final = 1_000
 COMMANDS = counter("ws_commands", "Commands from viewers", ["type"])
+FREEZES = counter("video_freezes", "Freezes of the video that pages reported")
+FIRST_FRAME = histogram(
+    "video_first_frame_seconds",
+    "From opening a page whose show is on air to its first frame, as pages reported",
+    (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60),
+)
 REFUSED = counter("ws_commands_refused", "Commands that were refused", ["code"])
 
 OnReport = Callable[[str, str, Measured], None]
@@ -81,10 +87,17 @@ class Commands:
         crowd.taps.add(command.kind, command.n)
 
     def _report(self, crowd: Crowd, viewer: Viewer, report: Measured) -> None:
-        """`freezes` counts from the start of the page's video; a smaller number is a new start."""
+        """`freezes` counts from the start of the page's video; a smaller number is a new start. The
+        first frame of a connection counts once.
+        """
         known = viewer.freezes_reported
-        crowd.freezes.add(report.freezes - (known if report.freezes >= known else 0), self._now_ms())
+        new = report.freezes - (known if report.freezes >= known else 0)
+        crowd.freezes.add(new, self._now_ms())
+        FREEZES.inc(new)
         viewer.freezes_reported = report.freezes
+        if report.first_frame_ms is not None and not viewer.first_frame_reported:
+            viewer.first_frame_reported = True
+            FIRST_FRAME.observe(report.first_frame_ms / 1000)
         self._on_report(crowd.show, viewer.holder.pid, report)
 
     def _say(self, crowd: Crowd, viewer: Viewer, command: Say) -> None:

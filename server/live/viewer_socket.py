@@ -51,6 +51,7 @@ class ViewerSocket(asyncio.Protocol):
         "_transport",
         "closing",
         "exempt",
+        "first_frame_reported",
         "freezes_reported",
         "greeted",
         "holder",
@@ -77,6 +78,7 @@ class ViewerSocket(asyncio.Protocol):
         self.seat: Seat | None = None
         self.sink: Sink = nowhere
         self._address: str | None = None
+        self.first_frame_reported = False
         self.freezes_reported = 0
         self.greeted = self.write_paused = self.closing = self.exempt = False
 

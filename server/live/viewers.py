@@ -45,6 +45,7 @@ class Viewer(Protocol):
     write_paused: bool
     closing: bool
     exempt: bool
+    first_frame_reported: bool
     freezes_reported: int
     sink: Sink
     """What a seat writes to: the transport's own `write`. RuntimeError when it has just died."""

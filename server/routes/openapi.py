@@ -196,7 +196,25 @@ def _video_paths() -> Json:
                 "responses": {"200": {"description": "Ended"}, **_problems(("unknown_resource",))},
             },
         }
+    paths["/whep/{show}/{resource}/layer"] = _layer_path("/whep/{show}/{resource}/layer")
     return paths
+
+
+def _layer_path(path: str) -> Json:
+    pixels = {"type": "integer", "minimum": 1, "maximum": 16_384}  # the media worker decodes it
+    properties = {"maxWidth": pixels, "maxHeight": pixels}
+    view: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {
+        "post": {
+            "tags": ["video"],
+            "security": [{}, {"bearer": []}],
+            "operationId": "whep_layer",
+            "summary": "Tell how large the picture is shown; an empty object: any size",
+            "parameters": _path_parameters(path),
+            "requestBody": _json_body(view),
+            "responses": {"200": {"description": "Taken"}, **_problems(("unknown_resource",))},
+        }
+    }
 
 
 def _plain_paths() -> Json:

@@ -21,7 +21,7 @@ from server.live.roles import Action
 from server.media_client import MediaAnswer, MediaUnavailable
 from server.routes.access import ANONYMOUS, check_scope
 from server.routes.answers import problem_of, respond_problem
-from server.routes.body import SDP_LIMIT, read_body
+from server.routes.body import JSON_LIMIT, SDP_LIMIT, read_body
 from server.routes.cors import Cors
 from server.routes.failures import problem_for
 from server.routes.services import Services, permitted
@@ -29,6 +29,7 @@ from server.store.outcome import Refused
 from server.tokens import Principal
 
 SDP_TYPE: Final = "application/sdp"
+JSON_TYPE: Final = "application/json"
 TRICKLE_TYPE: Final = "application/trickle-ice-sdpfrag"
 PASSED_BACK: Final = (
     "Location",
@@ -211,7 +212,7 @@ class VideoResource(_Video):
                 raise Problem("token_required")
             await self._services.demand(principal, show, Action.PUBLISH)
 
-    async def _pass(self, request: Request, body: bytes) -> Response:
+    async def _pass(self, request: Request, body: bytes, part: str = "") -> Response:
         show, resource = _show(request), cast("str", request.path_params["resource"])
         match = _RESOURCE.fullmatch(resource)
         if match is None or int(match[1]) >= len(self._services.media.workers):
@@ -219,13 +220,30 @@ class VideoResource(_Video):
         named = {name: request.headers.get(name) for name in ("Content-Type", "If-Match")}
         headers = {name: value for name, value in named.items() if value}
         return await self._forward(
-            int(match[1]), request, f"/{self._protocol}/{show}/{resource}", headers, body
+            int(match[1]), request, f"/{self._protocol}/{show}/{resource}{part}", headers, body
         )
 
 
+class LayerResource(VideoResource):
+    """``/whep/{show}/{resource}/layer``: POST tells how large the picture is shown."""
+
+    methods = "OPTIONS, POST"
+    told: Mapping[str, str] = {"Accept-Post": JSON_TYPE}
+
+    def __init__(self, services: Services, protocol: Protocol) -> None:
+        super().__init__(services, protocol)
+        self._handlers = {"POST": self._post}
+
+    async def _post(self, request: Request) -> Response:
+        await self._authorise(request)
+        _check_type(request, JSON_TYPE)
+        view = await read_body(request.receive, request.headers.get("content-length"), JSON_LIMIT)
+        return await self._pass(request, view, "/layer")
+
+
 def video_routes(services: Services) -> list[Route]:
-    """Return the four routes of WHIP and WHEP."""
-    routes: list[Route] = []
+    """Return the routes of WHIP and WHEP."""
+    routes = [Route("/whep/{show}/{resource}/layer", LayerResource(services, "whep"))]
     for protocol in cast("tuple[Protocol, ...]", ("whip", "whep")):
         routes.append(Route(f"/{protocol}/{{show}}", VideoEndpoint(services, protocol)))
         routes.append(Route(f"/{protocol}/{{show}}/{{resource}}", VideoResource(services, protocol)))

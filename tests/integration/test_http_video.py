@@ -78,6 +78,18 @@ async def test_trickle_needs_the_right_etag(studio: Studio) -> None:
     await refused(415, "unsupported_media_type", wrong)
 
 
+async def test_a_viewer_tells_the_size_of_its_picture(studio: Studio) -> None:
+    viewer = await studio.watch()
+    client, link = studio.web.client, viewer.response.headers["link"]
+    layer = link.partition("<")[2].partition(">")[0]
+    assert layer == f"{viewer.location}/layer"
+    assert (await client.post(layer, json={"maxWidth": 640, "maxHeight": 360})).status_code == 200
+    await refused(400, "bad_request", client.post(layer, json={"maxWidth": -1}))
+    await refused(415, "unsupported_media_type", client.post(layer, content=b"{}", headers=SDP))
+    await refused(413, "too_large", client.post(layer, json={"maxWidth": "9" * 70_000}))
+    await refused(404, "unknown_resource", client.post(f"/whep/{SHOW}/{RANDOM}/layer", json={}))
+
+
 async def test_who_may_not_publish(studio: Studio) -> None:
     web, path = studio.web, f"/whip/{SHOW}"
     before = await web.digest()
@@ -148,6 +160,7 @@ async def test_configured_origins_may_signal(studio: Studio) -> None:
     origin = {"Origin": ORIGIN}
     for path, told, methods in (
         (f"/whep/{SHOW}", ("accept-post", "application/sdp"), {"POST", "OPTIONS"}),
+        (f"/whep/{SHOW}/{RANDOM}/layer", ("accept-post", "application/json"), {"POST", "OPTIONS"}),
         (f"/whip/{SHOW}/{RANDOM}", ("accept-patch", TRICKLE["Content-Type"]), {"PATCH", "DELETE", "OPTIONS"}),
     ):
         answer = await studio.web.client.options(path, headers=origin)

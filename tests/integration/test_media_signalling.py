@@ -1,5 +1,6 @@
 """WHIP and WHEP status codes of the media worker; a refusal leaves nothing behind."""
 
+import math
 from collections.abc import AsyncGenerator
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from support import offers
 from support.media import FRAGMENT, SDP, Worker, media_worker
 
+from media.signalling import View
 from media.transport.sdp import parse_fragment
 from media.worker import IceServer
 
@@ -146,6 +148,39 @@ async def test_a_resource_is_found_only_under_its_own_address(worker: Worker) ->
         assert patched.status_code == 404
         assert patched.json()["code"] == "unknown_resource"
     assert await peers(worker) == (0, 1)
+
+
+async def test_a_viewer_tells_how_large_its_picture_is(worker: Worker) -> None:
+    created = await post(worker, "/whep/demo", offers.chrome("recvonly"))
+    path = created.headers["location"]
+    link = created.headers["link"].split(", ")[-1]
+    assert link == f'<{path}/layer>; rel="urn:ietf:params:whep:ext:core:layer"'
+
+    async def tell(body: object) -> int:
+        return (await worker.http.post(f"{path}/layer", json=body)).status_code
+
+    for view in ({"maxWidth": 640, "maxHeight": 360}, {"maxHeight": 200}, {}):
+        assert await tell(view) == 200
+    refused: tuple[object, ...] = (
+        {"maxWidth": 0},
+        {"maxWidth": 16_385},
+        {"maxWidth": 1.5},
+        {"maxWidth": "640"},
+        {"encodingId": "h"},
+        [],
+        "x",
+    )
+    for wrong in refused:
+        assert await tell(wrong) == 400
+    publisher = (await post(worker, "/whip/demo", offers.chrome())).headers["location"]
+    for nothing in (publisher.replace("whip", "whep"), publisher, "/whep/demo/3.guessed"):
+        assert (await worker.http.post(f"{nothing}/layer", json={})).status_code == 404
+
+
+def test_a_side_without_a_bound_is_any() -> None:
+    assert View(640, 360).box() == (640, 360)
+    assert View(max_height=200).box() == (math.inf, 200)
+    assert View().box() is None
 
 
 async def test_a_show_and_a_tag_can_be_ended(worker: Worker) -> None:

@@ -10,6 +10,7 @@ globalThis.window ??= globalThis;
 const { reconnectDelay } = await import("../../client_demo/js/live.js");
 const { forecast, reduced, typedPrice } = await import("../../client_demo/js/studio/flash.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
+const { layersFor } = await import("../../client_demo/js/whip.js");
 const { buyerName, kept, named } = await import("../../client_demo/js/studio/orders.js");
 
 const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
@@ -35,6 +36,11 @@ test("every reason not to sell disables and says why", () => {
     [{ orders: { o: { sku: "a", quantity: 1, state: "held" } }, product: { flash: { per_viewer_max: 1 } }, offer: { flash: { phase: "running" } } }, "You have 1 of 1 allowed"],
   ];
   for (const [given, label] of cases) assert.deepEqual([button(given).label, button(given).enabled], [label, false]);
+});
+
+test("a small camera sends fewer layers, and its full size among them", () => {
+  const rids = (width, height) => layersFor({ width, height }).map(({ rid }) => rid).join("");
+  assert.deepEqual([rids(1280, 720), rids(960, 540), rids(854, 480), rids(640, 480), rids(480, 270), rids(426, 240), rids()], ["qhf", "qhf", "hf", "hf", "hf", "f", "qhf"]);
 });
 
 test("orders that are over do not count against the limit", () => {

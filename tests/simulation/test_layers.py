@@ -148,3 +148,46 @@ def test_picture_numbers_and_bases_only_grow_across_layers() -> None:
     steps = [(after - before) % vp8.WIDE for before, after in itertools.pairwise(numbers)]
     assert max(steps) < 100, "never back"
     assert viewer.seen_from(0) == {"q", "h", "f"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nobody_is_sent_more_than_the_picture_shows(seed: int) -> None:
+    stage = Stage(seed, payload_type=98)  # VP8 keyframes tell their size
+    small, large = stage.viewers[0], stage.viewers[1]
+    stage.play(4)
+    assert small.layer() == "f"
+    stage.lab.router.set_view(small.peer, (640.0, 360.0), stage.lab.now)
+    told = stage.lab.now
+    stage.play(1)
+    stage.play(7)
+    assert small.seen_from(told + 1) == {"h"}
+    for width in (660, 690, 650, 700) * 3:  # a window's edge in somebody's hand
+        stage.lab.router.set_view(small.peer, (width, width * 9 / 16), stage.lab.now)
+        stage.play(0.3)
+    assert small.seen_from(told + 1) == {"h"}
+    keyframes = sum(stage.studio.keyframes.values())
+    stage.lab.router.set_view(small.peer, None, stage.lab.now)
+    lifted = stage.lab.now
+    stage.play(2)
+    assert small.seen_from(lifted + 1) == {"f"}, "a path without trouble need not wait"
+    assert large.seen_from(told) == {"f"}, "nobody else notices"
+    assert sum(stage.studio.keyframes.values()) - keyframes <= len(SIZES)
+    for viewer in stage.viewers:
+        unbroken(viewer)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_path_in_trouble_goes_below_what_fits_and_back_no_further(seed: int) -> None:
+    stage = Stage(seed, payload_type=98)
+    viewer = stage.viewers[0]
+    stage.lab.router.set_view(viewer.peer, (600.0, 338.0), stage.lab.now)
+    stage.play(4)
+    viewer.claim_bps, viewer.loss = 50_000, 0.1
+    stage.play(3)
+    assert viewer.layer() == "q"
+    viewer.claim_bps, viewer.loss = 30_000_000, 0.0
+    well = stage.lab.now
+    stage.play(14)
+    assert viewer.layer() == "h"
+    assert viewer.seen_from(well) == {"q", "h"}
+    unbroken(viewer)

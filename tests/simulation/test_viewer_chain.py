@@ -78,6 +78,7 @@ class SimulatedViewer:
         self.holder = Pass(show=SHOW, pid=pid, role="viewer")
         self.roles = roles
         self.seat: Seat | None = None
+        self.first_frame_reported = False
         self.freezes_reported = 0
         self.resume = resume
         self.greeted = self.write_paused = self.closing = self.exempt = False

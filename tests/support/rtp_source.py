@@ -80,6 +80,7 @@ class RtpSource:
     rid: str = ""
     bytes_per_packet: int = 1_000
     picture: int = 0
+    size: tuple[int, int] | None = None
     frames: int = 0
     sent: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
@@ -118,7 +119,10 @@ class RtpSource:
         if self.payload_type == 98:  # VP8: start of partition 0, then the inverse keyframe bit
             numbers = (0x8000 | self.picture & 0x7FFF).to_bytes(2) + bytes((self.picture & 0xFF,))
             first = b"\x90" if index == 0 else b"\x80"
-            return first + b"\xc0" + numbers + (b"\x00" if key else b"\x01")
+            if not key or index or self.size is None:
+                return first + b"\xc0" + numbers + (b"\x00" if key else b"\x01")
+            width, height = (side.to_bytes(2, "little") for side in self.size)
+            return first + b"\xc0" + numbers + b"\x00\x00\x00\x9d\x01\x2a" + width + height  # RFC 6386 §9.1
         if key:
             return SPS if index == 0 else b"\x65"
         return b"\x61"

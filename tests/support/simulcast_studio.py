@@ -11,6 +11,7 @@ WALL_MS = 1_700_000_000_000.0
 FRAME_S = 1 / 30
 SIZES = {"q": 100, "h": 300, "f": 1_000}
 PUBLISHER = 1
+PICTURES = {"q": (320, 180), "h": (640, 360), "f": (1280, 720)}
 
 
 class Studio:
@@ -28,6 +29,7 @@ class Studio:
                 picture=bits(15),
                 rid=rid,
                 bytes_per_packet=size,
+                size=PICTURES[rid],
                 payload_type=payload_type,
             )
             for rid, size in SIZES.items()

@@ -1,10 +1,14 @@
 """Outgoing numbering, the choice of a layer, and claims of peers that cannot be true."""
 
 import itertools
+import math
+
+import pytest
 
 from media.forward import layers
 from media.forward.bandwidth import MAX_BPS, MIN_BPS, ViewerPath
 from media.forward.rewriter import MAX_SEGMENTS, Rewriter
+from media.kernel import Acked
 
 
 def test_segments_follow_each_other_without_a_gap() -> None:
@@ -42,6 +46,44 @@ def test_the_largest_layer_that_fits() -> None:
     assert layers.choose(rates, 1_000_000, None) == "h"
     assert layers.choose(rates, 100_000, None) == "q"
     assert layers.choose({}, 100_000, None) is None
+
+
+PICTURES = {"q": (320, 180), "h": (640, 360), "f": (1280, 720)}
+
+
+@pytest.mark.parametrize(
+    ("view", "rid"),
+    [
+        ((640, 360), "h"),
+        ((641, 361), "f"),
+        ((639, 2_000), "h"),  # a tall box: the picture is as wide as it
+        ((100, 100), "q"),
+        ((math.inf, 200), "h"),
+        ((4_000, 3_000), "f"),
+    ],
+)
+def test_the_smallest_layer_that_fills_the_picture(view: tuple[float, float], rid: str) -> None:
+    assert layers.fitting(PICTURES, view, None) == rid
+
+
+def test_a_layer_is_kept_while_a_tenth_is_lacking() -> None:
+    held, seen = "h", list[str]()
+    for width in (640, 700, 712, 700, 641, 640, 641):
+        held = layers.fitting(PICTURES, (width, 9 / 16 * width), held)
+        seen.append(held)
+    assert seen == ["h", "h", "f", "f", "f", "h", "h"]
+
+
+def test_a_probe_ends_with_the_layer_that_it_was_for() -> None:
+    choice, path = layers.LayerChoice(0.0), ViewerPath()
+    path.report(60, 0.05, 1.0)
+    assert choice.decide(RATES, "h", path, 1.0) == "q"
+    path.report(0, 0.05, 2.0)
+    path.acknowledged(Acked(5, 0, 5_000, 0, 0, 7_500_000), 7.5)
+    assert choice.decide(RATES, "q", path, 7.5) == "q"
+    assert choice.probe is not None
+    assert choice.decide({"q": RATES["q"]}, "q", path, 7.6) == "q"
+    assert choice.probe is None
 
 
 def test_a_step_up_needs_room() -> None:

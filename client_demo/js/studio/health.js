@@ -1,7 +1,7 @@
 /** The health strip: one verdict in a sentence, what to do, then the numbers behind it. */
 import { $, attr, icon, show, text } from "../dom.js";
 
-const EVERY_MS = 2_000;
+const EVERY_MS = 1_000;
 const KEPT = 300;
 const FREEZE_SHARE = 0.01;
 const LOSS_BAD = 0.05;

@@ -1,8 +1,10 @@
 /** What the watch page can do without at first: hearts, keys, product column, pause, full screen, sharing, reports. */
 import { $, css, icon, show, text } from "../dom.js";
 import { WORDS } from "../words.js";
+import { Fit } from "./fit.js";
 import { productRows } from "./rows.js";
 
+const REPORT_FIRST_MS = 2_000;
 const REPORT_EVERY_MS = 15_000;
 const HEARTS_AT_ONCE = 6;
 const HEARTS_PER_MESSAGE = 20;
@@ -25,7 +27,9 @@ export class Extras {
     });
     player.onFrame = (frames) => this.ambient(frames);
     player.onLost = () => this.keepStill();
+    new Fit(player, parts.feed.api);
     document.addEventListener("keydown", (event) => this.key(event));
+    setTimeout(() => void this.report(), REPORT_FIRST_MS);
     setInterval(() => void this.report(), REPORT_EVERY_MS);
   }
 
@@ -120,9 +124,11 @@ export class Extras {
   /** What the browser measured of the video; the server clamps it. */
   async report() {
     const { feed, player } = this.parts;
-    if (!player.frames) return;
+    const peer = player.whep.peer;
+    if (!player.frames || !peer) return;
     let freezes = 0;
-    for (const { freezeCount = 0 } of (await player.whep.peer.getStats()).values()) freezes += freezeCount;
-    feed.live.send({ type: "report", publication: feed.timeline.publication, first_frame_ms: player.firstFrameMs, freezes });
+    for (const { freezeCount = 0 } of (await peer.getStats()).values()) freezes += freezeCount;
+    const first_frame_ms = player.measures ? player.firstFrameMs : null;
+    if (feed.live.send({ type: "report", publication: feed.timeline.publication, first_frame_ms, freezes })) player.measures = false; // told once
   }
 }

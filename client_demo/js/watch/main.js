@@ -285,4 +285,8 @@ setTimeout(async () => {
 
 draw();
 await feed.start();
-if (feed.state) player.whep.start();
+if (feed.state) {
+  const { state, host_away } = feed.state.show;
+  player.measures = state === "live" && !host_away;
+  player.whep.start();
+}

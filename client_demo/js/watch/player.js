@@ -13,6 +13,8 @@ export class Player {
   frameAt = -Infinity;
   frames = 0;
   firstFrameMs = 0;
+  /** Was there a picture to be had when the page opened? Only then does its first frame tell of the server. */
+  measures = false;
   paused = false;
   soundAsked = false;
   settled = false;

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from prometheus_client import REGISTRY
 from support.kiln import BUYER, GUEST, SHOW, STAFF, moderate
 from support.live_server import LiveServer, live_server
 
@@ -100,6 +101,24 @@ async def test_reactions_are_summed_and_pings_answered(server: LiveServer) -> No
         assert hearts == 7
         await one.say(type="ping", t=42.5)
         assert (await one.until("pong"))["data"]["t"] == 42.5
+
+
+def reported() -> tuple[float, float, float]:
+    """Freezes, first frames and the sum of their seconds, as the metrics have them."""
+    names = ("freezes_total", "first_frame_seconds_count", "first_frame_seconds_sum")
+    freezes, count, seconds = (REGISTRY.get_sample_value(f"vendue_video_{name}") or 0 for name in names)
+    return freezes, count, seconds
+
+
+async def test_reports_become_metrics_a_first_frame_once(server: LiveServer) -> None:
+    before = reported()
+    async with server.viewer(SHOW, **BUYER) as viewer:
+        for freezes, first_frame_ms in ((2, None), (3, 250), (3, 9_000)):
+            await viewer.say(type="report", freezes=freezes, first_frame_ms=first_frame_ms)
+        await viewer.say(type="ping")
+        await viewer.until("pong")
+    after = reported()
+    assert [now - was for now, was in zip(after, before, strict=True)] == [3, 1, 0.25]
 
 
 async def test_reports_are_clamped_and_passed_on(server: LiveServer) -> None:

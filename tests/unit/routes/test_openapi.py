@@ -52,6 +52,7 @@ CONTRACT = {
     "/whep/{show}": {"post"},
     "/whip/{show}/{resource}": {"patch", "delete"},
     "/whep/{show}/{resource}": {"patch", "delete"},
+    "/whep/{show}/{resource}/layer": {"post"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
