@@ -155,8 +155,8 @@ class Subscription:
     def _copy(self, packet: bytes, segment: Segment, out: int) -> bytes:
         if not segment.rtx_payload_type:
             return header.readdress(packet, self.track.ssrc, segment.payload_type, out)
-        self._rtx_sequence += 1
-        return header.wrap_rtx(packet, self.track.rtx_ssrc, segment.rtx_payload_type, self._rtx_sequence, out)
+        number, self._rtx_sequence = self._rtx_sequence, self._rtx_sequence + 1
+        return header.wrap_rtx(packet, self.track.rtx_ssrc, segment.rtx_payload_type, number, out)
 
     def packets_sent(self, sent_until: int) -> int:
         """Packets on the media SSRC so far, for sender reports."""

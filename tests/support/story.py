@@ -42,6 +42,7 @@ LAYER_EVENTS = (
     "layer_on",
     "layers",
     "one_layer",
+    "view",
 )
 
 
@@ -208,6 +209,7 @@ class SimulcastStory(Story):
                 rid=rid,
                 bytes_per_packet=size,
                 picture=bits(15),
+                size=(size, size),
                 payload_type=self.source.payload_type,
             )
             for rid, size in (("q", 100), ("h", 300), ("f", 1_000))
@@ -273,6 +275,12 @@ class SimulcastStory(Story):
             block = rtcp.ReportBlock(ssrc + 1, self.random.choice((0, 30, 90)), 0, 0, 0, 0, 0)
             report = rtcp.write_receiver_report(rtcp.ReceiverReport(9, (block,)))
             self.router.receive_rtcp(peer, report, self.lab.now)
+
+    def do_view(self) -> None:
+        """Viewers draw their picture larger or smaller."""
+        for peer in self.viewers:
+            view = self.random.choice((None, (100.0, 100.0), (250.0, 900.0), (4_000.0, 4_000.0)))
+            self.router.set_view(peer, view, self.lab.now)
 
     def do_relax(self) -> None:
         """Six good seconds."""

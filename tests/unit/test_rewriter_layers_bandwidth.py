@@ -7,8 +7,12 @@ import pytest
 
 from media.forward import layers
 from media.forward.bandwidth import MAX_BPS, MIN_BPS, ViewerPath
+from media.forward.cache import PacketCache
+from media.forward.model import Kind, OutgoingTrack
 from media.forward.rewriter import MAX_SEGMENTS, Rewriter
+from media.forward.subscription import Subscription
 from media.kernel import Acked
+from media.rtp import header
 
 
 def test_segments_follow_each_other_without_a_gap() -> None:
@@ -38,6 +42,17 @@ def test_old_segments_are_forgotten() -> None:
         rewriter.finish(100 * index + 10)
     assert rewriter.locate(5, 0) is None
     assert rewriter.locate(15, 0) is not None
+
+
+def test_the_first_numbers_of_a_viewer_leave_no_doubt_about_the_roll_over_counter() -> None:
+    config = OutgoingTrack(Kind.VIDEO, 1, {"VP8": 98}, 2, {"VP8": 99})
+    subscription = Subscription(1, config, 2**32 - 1, 2**32 - 1, 0.0)
+    cache = PacketCache(2)
+    packet = header.build(98, 5, 0, 1, b"picture")
+    cache.put(5, packet)
+    segment = subscription.rewriter.begin("", 5, 98, 99)
+    (again,) = subscription.retransmit({"": cache}, (segment.first_out,), 6, 0.0)
+    assert [segment.first_out, header.parse(again).sequence] == [0x7FFF, 0x7FFF]  # RFC 3711 §3.3.1
 
 
 def test_the_largest_layer_that_fits() -> None:
