@@ -1,16 +1,17 @@
 """A viewer's page in a browser behind a bad link: what it sees of a publisher on a good one."""
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
 from support.bad_link import BadLink, bad_link
-from support.browser import SOON_S, chromium, installed
-from support.burnt_in import burnt_in
+from support.browser import SOON_S, chromium, inbound_video, installed
+from support.burnt_in import BurntIn, burnt_in
 from support.link_carrier import DEVICE, HERE, THERE
 
 pytestmark = [pytest.mark.slow]
@@ -35,6 +36,7 @@ class Watching:
     studio: Page
     viewer: Page
     link: BadLink
+    live: BurntIn
 
     async def now(self) -> float:
         """Wall clock, ms."""
@@ -69,20 +71,27 @@ class Watching:
         return (await self.now() - since_ms) / 1000
 
 
-@pytest.fixture
-async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
+@contextlib.asynccontextmanager
+async def watched(tmp_path: Path, *, noise: bool = False) -> AsyncGenerator[Watching]:
+    """A show in two browsers; with `noise` its video takes 2.5 Mbit/s."""
     with bad_link(SEED) as link:
         command = link.command(installed() or "chromium", tmp_path)
         async with (
             chromium() as browser,
             chromium(command) as elsewhere,
             burnt_in(tmp_path, browser, [PRODUCT], SERVER) as live,
-            live.studio() as studio,
+            live.studio(noise=noise) as studio,
             live.viewer(browser=elsewhere, host=HERE) as viewer,
         ):
-            found = Watching(studio, viewer, link)
+            found = Watching(studio, viewer, link, live)
             await found.plays(0)
             yield found
+
+
+@pytest.fixture
+async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
+    async with watched(tmp_path) as found:
+        yield found
 
 
 async def test_losses_are_repaired_and_what_is_not_passes_without_a_reload(watching: Watching) -> None:
@@ -94,6 +103,9 @@ async def test_losses_are_repaired_and_what_is_not_passes_without_a_reload(watch
         if share >= 27 / 30 and freeze_ms <= 200:
             break
         assert window < WINDOWS, "not one whole window"
+    video = await inbound_video(watching.viewer)
+    print(f"{video['resent']} of {video['lost']} lost packets came by RTX")
+    assert video["resent"] >= 0.8 * video["lost"] > 0
 
     watching.link.change(loss=0.3, reorder=0.05, duplicate=0.05, corrupt=0.02)
     await asyncio.sleep(SETTLED_S)
@@ -123,3 +135,30 @@ async def test_a_viewer_that_gets_another_address_plays_on(watching: Watching) -
     print(f"another address: no frame for {longest_ms / 1000:.1f} s")
     assert took_s < 4, "the page's own reconnect takes 5.5 s"
     assert await watching.viewer.evaluate("vendue.peers.length") == 1
+
+
+async def test_a_narrow_viewer_gets_what_it_can_carry_and_its_neighbour_does_not_notice(
+    tmp_path: Path,
+) -> None:
+    async with watched(tmp_path, noise=True) as narrow, narrow.live.viewer() as page:
+        neighbour = replace(narrow, viewer=page)
+        await neighbour.plays(0)
+        await until_width(page, 640)
+        share, _ = await neighbour.watch(4)
+        await until_width(narrow.viewer, 640)
+        narrow.link.change(rate_bps=1_000_000, delay_s=0.02)
+        squeezed = await narrow.now()
+        await until_width(narrow.viewer, 320)
+        print(f"1 Mbit/s: the smaller layer is on screen after {await narrow.now() - squeezed:.0f} ms")
+        (mine, freeze_ms), (theirs, _) = await asyncio.gather(narrow.watch(6), neighbour.watch(6))
+        print(f"narrow: {mine * 30:.1f} fps, longest freeze {freeze_ms:.0f} ms")
+        print(f"its neighbour: {theirs * 30:.1f} fps, {share * 30:.1f} before")
+        assert mine >= 27 / 30
+        assert theirs >= share - 1 / 30
+        assert (await inbound_video(page))["width"] == 640
+
+
+async def until_width(page: Page, width: int) -> None:
+    async with asyncio.timeout(SOON_S):
+        while (await inbound_video(page))["width"] != width:
+            await asyncio.sleep(0.05)

@@ -35,10 +35,12 @@ INBOUND_VIDEO = """async () => {
           frames: report.framesDecoded ?? 0,
           freezes: report.freezeCount ?? 0,
           width: report.frameWidth ?? 0,
+          lost: report.packetsLost ?? 0,
+          resent: report.retransmittedPacketsReceived ?? 0,
         };
     }
   }
-  return {frames: 0, freezes: 0, width: 0};
+  return {frames: 0, freezes: 0, width: 0, lost: 0, resent: 0};
 }"""
 
 
@@ -59,7 +61,9 @@ async def chromium(command: str | None = None) -> AsyncGenerator[Browser]:
 
 
 async def inbound_video(page: Page) -> dict[str, int]:
-    """What the page's receiving peer connection has decoded so far: frames, freezes, width."""
+    """What the page's receiving peer connection has decoded so far: frames, freezes, width; packets lost, and
+    those that came once more by RTX.
+    """
     return await page.evaluate(INBOUND_VIDEO)
 
 

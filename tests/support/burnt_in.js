@@ -6,12 +6,16 @@
 const BITS = 16;
 const FRAME_MS = 1000 / 30;
 const [WIDTH, HEIGHT, BLOCK] = [640, 360, 40];
+const SPECKS = 40;
 /** Two rows, the number and its complement: a frame that does not read so was not read. */
 const TOP = HEIGHT - 2 * BLOCK;
 const wall = () => performance.timeOrigin + performance.now();
 
-/** `window.burnt`: drawn [number, wall ms] of every frame; presses [next number, wall ms] of commands, which go out late. */
-function burnIn(uplinkMs) {
+/**
+ * `window.burnt`: drawn [number, wall ms] of every frame; presses [next number, wall ms] of commands, which go out late.
+ * With `noise` the picture takes all the bits that its encoder may spend.
+ */
+function burnIn(uplinkMs, noise) {
   const burnt = (window.burnt = { drawn: [], presses: [] });
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: WIDTH, height: HEIGHT });
@@ -26,6 +30,10 @@ function burnIn(uplinkMs) {
     number++;
     context.fillStyle = `hsl(${number % 360} 40% 50%)`;
     context.fillRect(0, 0, WIDTH, TOP);
+    for (let left = noise ? SPECKS : 0; left; left--) {
+      context.fillStyle = `hsl(${360 * Math.random()} 90% ${100 * Math.random()}%)`;
+      context.fillRect(WIDTH * Math.random(), TOP * Math.random() - 16, 16, 16);
+    }
     for (let bit = 0; bit < BITS; bit++) {
       const on = (number >> bit) & 1;
       context.fillStyle = on ? "#fff" : "#000";

@@ -40,10 +40,13 @@ class BurntIn:
     token: str
 
     @contextlib.asynccontextmanager
-    async def studio(self, uplink_ms: Iterable[float] = ()) -> AsyncGenerator[Page]:
-        """The studio's page, on air; its commands with a press leave so much later than they were pressed."""
+    async def studio(self, uplink_ms: Iterable[float] = (), *, noise: bool = False) -> AsyncGenerator[Page]:
+        """The studio's page, on air; its commands with a press leave so much later than they were pressed.
+        With `noise` its video takes all the bits that it may.
+        """
         url = f"{self.server.url}/studio/{SHOW}#token={self.token}"
-        async with self._page(url, f"burnIn({json.dumps(list(uplink_ms))})") as page:
+        script = f"burnIn({json.dumps(list(uplink_ms))}, {json.dumps(noise)})"
+        async with self._page(url, script) as page:
             await page.get_by_test_id("go-live").click()
             await expect(page.locator("#on")).to_have_text("LIVE", timeout=SOON_S * 1000)
             yield page

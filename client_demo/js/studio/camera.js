@@ -13,6 +13,7 @@ export class Camera {
     /** @type {MediaStream | null} */
     this.stream = null;
     this.problem = "";
+    this.opening = false;
     this.meter = $("meter");
     for (let i = 0; i < BARS; i++) this.meter.append(h("i"));
     $("cameras").addEventListener("change", () => this.change("video"));
@@ -22,6 +23,8 @@ export class Camera {
 
   /** Asks for both devices; with a sentence in `problem` where that fails. */
   async open() {
+    if (this.opening) return;
+    this.opening = true;
     this.problem = "Asking the browser for your camera…";
     this.page.draw();
     try {
@@ -36,6 +39,7 @@ export class Camera {
         : name === "NotAllowedError" ? "The camera is blocked in the browser. Allow it in the address bar and reload."
           : name === "NotFoundError" ? "No camera found. Plug one in or use OBS." : `The camera could not be opened (${name}).`;
     }
+    this.opening = false;
     this.page.draw();
   }
 

@@ -171,7 +171,7 @@ function drawAir() {
     button.replaceChildren(...(sending || counting ? [label] : [icon("bolt", true), label, " ", h("kbd", { text: "G" })]));
   }
   attr(button, "class", `btn ${sending || counting ? "line" : "act"}`);
-  attr(button, "disabled", now.state === "ended" ? "" : null);
+  attr(button, "disabled", now.state === "ended" || camera.opening ? "" : null);
   text($("pause"), now.state === "paused" ? "Resume show" : "Pause show");
   show($("pause"), now.state === "live" || now.state === "paused");
   show($("end"), now.state === "live" || now.state === "paused");
