@@ -57,6 +57,19 @@ function burnIn(uplinkMs, noise) {
   };
 }
 
+/** Video leaves in this codec alone, in one layer, whatever the page prefers. */
+function sendOnly(codec) {
+  const { addTransceiver } = RTCPeerConnection.prototype;
+  const { setCodecPreferences } = RTCRtpTransceiver.prototype;
+  RTCPeerConnection.prototype.addTransceiver = function (track, { sendEncodings, ...options }) {
+    return addTransceiver.call(this, track, options);
+  };
+  RTCRtpTransceiver.prototype.setCodecPreferences = function (codecs) {
+    const wanted = ({ mimeType }) => this.direction !== "sendonly" || [`video/${codec}`, "video/rtx"].includes(mimeType);
+    setCodecPreferences.call(this, codecs.filter(wanted));
+  };
+}
+
 /** `window.seen`: frames [number, wall ms when it is expected on screen]; changes [number of the frame on screen, wall ms, what `watched` says]. */
 function readBack(watched) {
   const seen = (window.seen = { frames: [], changes: [], unread: 0 });

@@ -40,12 +40,15 @@ class BurntIn:
     token: str
 
     @contextlib.asynccontextmanager
-    async def studio(self, uplink_ms: Iterable[float] = (), *, noise: bool = False) -> AsyncGenerator[Page]:
+    async def studio(
+        self, uplink_ms: Iterable[float] = (), *, noise: bool = False, codec: str = ""
+    ) -> AsyncGenerator[Page]:
         """The studio's page, on air; its commands with a press leave so much later than they were pressed.
-        With `noise` its video takes all the bits that it may.
+        With `noise` its video takes all the bits that it may; `codec`, where named, is the only one.
         """
         url = f"{self.server.url}/studio/{SHOW}#token={self.token}"
-        script = f"burnIn({json.dumps(list(uplink_ms))}, {json.dumps(noise)})"
+        script = f"burnIn({json.dumps(list(uplink_ms))}, {json.dumps(noise)});"
+        script += f"sendOnly({json.dumps(codec)});" if codec else ""
         async with self._page(url, script) as page:
             await page.get_by_test_id("go-live").click()
             await expect(page.locator("#on")).to_have_text("LIVE", timeout=SOON_S * 1000)
