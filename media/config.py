@@ -35,5 +35,7 @@ class MediaConfig:
     max_publishers: int = 50
     """More get 503, as do viewers beyond `max_subscribers`: one core carries a few hundred viewers."""
     max_subscribers: int = 5000
+    max_views_per_pid: int = 10
+    """One more ends that pid's oldest view: a page that comes again has left one behind."""
     socket_buffer_bytes: int = 8 * 1024 * 1024
     """Asked of the system for each direction; 300 viewers' keyframe is about 10 MB, so big helps."""

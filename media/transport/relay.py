@@ -120,9 +120,15 @@ class Relay:
         return made
 
     def subscribe(self, show: str, pid: str, sdp: str) -> Created | Full | NoCommonCodec:
-        """Take a WHEP offer. SdpError when it is garbage. Nobody needs to publish yet."""
+        """Take a WHEP offer. SdpError when it is garbage. Nobody needs to publish yet.
+
+        Of a pid that watches too often at once the oldest view ends.
+        """
         offer = parse_offer(sdp)
-        if self._resources.viewers >= self._config.max_subscribers:
+        views = [one for one in self._resources.matching(None, pid) if not one.publication]
+        if len(views) >= self._config.max_views_per_pid:
+            self._end(views[0], on_purpose=True)
+        elif self._resources.viewers >= self._config.max_subscribers:
             return Full()
         return self._create(show, pid, offer, lambda local: answer_viewer(offer, local, _random_u32))
 

@@ -1,19 +1,17 @@
 """Nothing of a stranger's reaches DTLS or SRTP, and it costs the worker nothing that stays."""
 
 import asyncio
-import contextlib
 import random
-import secrets
 import socket
 import struct
-import sys
 import time
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
-import httpx
 import pytest
-from support.media import LossyPath, Peer, Worker, media_worker, publish, watch
+from support.media import LossyPath, Worker, media_worker, publish, watch
+from support.media_knock import binding, credentials
+from support.media_process import resident_kib, worker_process
 
 from media.transport import ice
 from media.transport.dtls import DtlsContext, DtlsEndpoint, Role
@@ -47,17 +45,6 @@ async def answer_to(sock: socket.socket, datagram: bytes) -> bytes | None:
         return None
 
 
-def binding(ufrag: str, pwd: str, *attributes: tuple[int, bytes]) -> bytes:
-    username = (ice.USERNAME, f"{ufrag}:stranger".encode())
-    return ice.build(ice.BINDING_REQUEST, secrets.token_bytes(12), [username, *attributes], pwd.encode())
-
-
-def credentials(peer: Peer) -> tuple[str, str]:
-    """The worker's ICE credentials for a peer, from its answer."""
-    lines = dict(line[2:].split(":", 1) for line in peer.response.text.splitlines() if ":" in line)
-    return lines["ice-ufrag"], lines["ice-pwd"]
-
-
 async def test_a_strangers_client_hello_gets_no_answer(worker: Worker, stranger: socket.socket) -> None:
     peer = await publish(worker)
     try:
@@ -74,7 +61,7 @@ async def test_a_guessed_ufrag_or_password_gets_no_answer(worker: Worker, strang
     peer = await watch(worker)
     try:
         await peer.connected()
-        ufrag, pwd = credentials(peer)
+        ufrag, pwd = credentials(peer.response)
         assert await answer_to(stranger, binding("AAAAAAAA", pwd)) is None
         assert await answer_to(stranger, binding(ufrag, "x" * 24, (ice.USE_CANDIDATE, b""))) is None
         counters = await worker.counters()
@@ -91,7 +78,7 @@ async def test_the_right_password_is_answered_and_opens_the_gate(
     peer = await watch(worker)
     try:
         await peer.connected()
-        ufrag, pwd = credentials(peer)
+        ufrag, pwd = credentials(peer.response)
         answer = await answer_to(stranger, binding(ufrag, pwd))
         assert answer is not None
         assert ice.parse(answer).kind == ice.BINDING_SUCCESS
@@ -111,7 +98,7 @@ async def test_a_nominated_check_from_a_new_address_moves_a_viewers_media(
     publisher, viewer = await publish(worker), await watch(worker)
     try:
         await viewer.sees(video=5)
-        ufrag, pwd = credentials(viewer)
+        ufrag, pwd = credentials(viewer.response)
         await answer_to(stranger, binding(ufrag, pwd))
         with pytest.raises(TimeoutError):
             stranger.recv(2048)  # proved, but not nominated: nothing is sent there
@@ -137,40 +124,6 @@ def junk(random_: random.Random) -> bytes:
             return bytes([0x80, random_.randint(0, 255)]) + random_.randbytes(random_.randint(0, 1300))
         case _:
             return b""
-
-
-@contextlib.asynccontextmanager
-async def worker_process(log: Path) -> AsyncGenerator[tuple[int, int, httpx.AsyncClient]]:
-    """A worker in its own process: pid, UDP port and a client of its HTTP service."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        http_port: int = probe.getsockname()[1]
-    code = (
-        "import asyncio, sys; from media.worker import MediaConfig, run_media;"
-        f"asyncio.run(run_media(MediaConfig(udp_host='127.0.0.1', http_port={http_port})))"
-    )
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, stdout=output, stderr=output
-        )
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_port}", timeout=5) as http:
-            async with asyncio.timeout(15):
-                while True:
-                    with contextlib.suppress(httpx.TransportError):
-                        status = (await http.get("/health")).json()
-                        break
-                    await asyncio.sleep(0.05)
-            yield process.pid, status["udp_port"], http
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
-
-
-def resident_kib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 def flood(udp_port: int, packets: int) -> None:
@@ -217,7 +170,7 @@ async def test_a_proved_peer_that_floods_handshakes_delays_nobody(
     publisher, viewer, bad = await publish(worker), await watch(worker), await watch(worker, pid="p_bad")
     try:
         await asyncio.gather(viewer.sees(video=5), bad.connected())
-        ufrag, pwd = credentials(bad)
+        ufrag, pwd = credentials(bad.response)
         assert await answer_to(stranger, binding(ufrag, pwd)) is not None
         hellos = [DtlsEndpoint(DtlsContext(), Role.ACTIVE, []).start()[0] for _ in range(20)]
         for number in range(4000):

@@ -132,13 +132,15 @@ async def publish(
     *,
     tracks: list[MediaStreamTrack] | None = None,
     change_offer: Callable[[str], str] = lambda sdp: sdp,
+    change_answer: Callable[[str], str] = lambda sdp: sdp,
 ) -> Peer:
     """Publish with stock aiortc over WHIP. The response is in the peer, whatever its status."""
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     for track in tracks if tracks is not None else [CountingVideo(), ToneAudio()]:
         transceiver = pc.addTransceiver(track, direction="sendonly")
         assert transceiver.sender.track is track
-    return await _signal(worker, pc, f"/whip/{show}", pid, change_offer=change_offer)
+    path = f"/whip/{show}"
+    return await _signal(worker, pc, path, pid, change_offer=change_offer, change_answer=change_answer)
 
 
 async def watch(
@@ -160,11 +162,14 @@ async def watch(
 
 
 class LossyPath(asyncio.DatagramProtocol):
-    """A UDP hop between one peer and the worker; every n-th packet of the video down is lost (0: none)."""
+    """A UDP hop between one peer and the worker; every n-th packet of the video down is lost (0: none), every
+    packet of media up is sent so many times.
+    """
 
-    def __init__(self, worker: Worker, lose_every: int) -> None:
+    def __init__(self, worker: Worker, lose_every: int = 0) -> None:
         self._worker_address = ("127.0.0.1", worker.media.udp_port)
         self.lose_every = lose_every
+        self.copies = 1
         self._peer: tuple[str, int] | None = None
         self._seen = 0
         self._ssrc = b""
@@ -181,9 +186,8 @@ class LossyPath(asyncio.DatagramProtocol):
     def put_into(self, answer: str) -> str:
         """The worker's answer with this hop as its candidate."""
         video = answer[answer.index("m=video") :]
-        ssrc = re.search(r"a=ssrc:(\d+) ", video)
-        assert ssrc is not None
-        self._ssrc = int(ssrc[1]).to_bytes(4, "big")
+        if ssrc := re.search(r"a=ssrc:(\d+) ", video):  # not in a publisher's
+            self._ssrc = int(ssrc[1]).to_bytes(4, "big")
         return answer.replace(f" {self._worker_address[1]} typ", f" {self.port} typ")
 
     def close(self) -> None:
@@ -195,7 +199,8 @@ class LossyPath(asyncio.DatagramProtocol):
             return
         if addr != self._worker_address:
             self._peer = addr
-            self._transport.sendto(data, self._worker_address)
+            for _ in range(self.copies if 127 < data[0] < 192 else 1):
+                self._transport.sendto(data, self._worker_address)
             return
         if 127 < data[0] < 192 and data[8:12] == self._ssrc:
             self._seen += 1
