@@ -318,7 +318,7 @@ class Relay:
         self._mux.remove(resource.peer)
         now = monotonic()
         if resource.publication:
-            self._stages.gone(resource.show, resource.name, now, on_purpose=on_purpose)
+            self._stages.gone(resource.show, resource.name, resource.peer.checked_at, on_purpose=on_purpose)
         slot = resource.peer.slot
         if slot is not None:
             self._router.remove_peer(slot, now)

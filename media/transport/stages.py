@@ -1,7 +1,7 @@
 """Who publishes which show: one pid at a time, its newer publication in place of its older one.
 
-Pure rules: no sockets, no clock. A show stays its publisher's for `PUBLISHER_RETURN_S` after the transport
-died; ending on purpose gives it free at once.
+Pure rules: no sockets, no clock. A show stays its publisher's for `PUBLISHER_RETURN_S` after the last sign of
+a transport that died; ending on purpose gives it free at once.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Stage:
     current: str | None = None
     pending: str | None = None
     left_at: float | None = None
-    """When the last transport died; None while there is one, or when it was ended on purpose."""
+    """The last sign of the last transport; None while there is one, or when it was ended on purpose."""
     state: Literal["", "up", "away"] = ""
     """What the router last said of a publication here; empty before the first packet and after the last."""
     delay_ms: float | None = None
@@ -71,8 +71,10 @@ class Stages:
         stage.left_at = None
         return replaced if replaced != resource else None
 
-    def gone(self, show: str, resource: str, now: float, *, on_purpose: bool) -> None:
-        """A publisher's resource ended. Its show stays reserved unless that was on purpose."""
+    def gone(self, show: str, resource: str, heard_at: float, *, on_purpose: bool) -> None:
+        """A publisher's resource ended, whose last sign was at `heard_at`: a killed page is found out late.
+        Its show stays reserved unless that was on purpose.
+        """
         stage = self._by_show.get(show)
         if stage is None or resource not in (stage.current, stage.pending):
             return
@@ -82,7 +84,7 @@ class Stages:
         else:
             stage.pending = None
         if was_current and stage.pending is None:
-            stage.left_at = None if on_purpose else now
+            stage.left_at = None if on_purpose else heard_at
 
     def remove(self, show: str) -> None:
         """Forget a show."""

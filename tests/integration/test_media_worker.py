@@ -127,6 +127,26 @@ async def test_another_pid_has_to_wait(worker: Worker, peers: list[Peer]) -> Non
     assert third.response.status_code == 201
 
 
+async def test_another_pid_need_not_wait_for_one_who_has_been_silent_for_thirty_seconds(
+    worker: Worker, peers: list[Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed page says no goodbye: it is given up with its consent, and the show with it."""
+    path = LossyPath(worker)
+    await path.open()
+    peers.append(first := await publish(worker, pid="p_one", change_answer=path.put_into))
+    await first.connected()
+    path.close()
+    for name in ("media.transport.peer.CONSENT_TIMEOUT_S", "media.transport.stages.PUBLISHER_RETURN_S"):
+        monkeypatch.setattr(name, 2.0)
+    peers.append(refused := await publish(worker, pid="p_two"))
+    assert refused.response.status_code == 409
+    async with asyncio.timeout(6):
+        while (await worker.http.get("/health")).json()["publishers"]:
+            await asyncio.sleep(0.02)
+    peers.append(second := await publish(worker, pid="p_two"))
+    assert second.response.status_code == 201
+
+
 async def test_lost_packets_are_sent_again(worker: Worker, peers: list[Peer]) -> None:
     path = LossyPath(worker, lose_every=5)
     await path.open()
