@@ -4,6 +4,7 @@
 # make bench              measures the README's numbers
 # make bench-relay        the relay beside Janus, pion and werift in one run, and how many viewers it can carry
 # make soak-failover      20 sales a kind of failover: primary killed, silent, cut off (FAILOVER_SEEDS=n)
+# make fuzz               parsers, kernel and router with 50 times the examples (FUZZ_TIMES=n)
 # make image              a container image, with the first of docker, podman and buildah that is there
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-relay soak-failover image lint debian clean
+.PHONY: demo test check bench bench-relay soak-failover fuzz image lint debian clean
 
 demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
@@ -35,6 +36,10 @@ bench: .make/dev
 soak-failover: FAILOVER_SEEDS ?= 20
 soak-failover: .make/dev
 	FAILOVER_SEEDS=$(FAILOVER_SEEDS) $(BIN)/pytest -s tests/integration/test_failover.py tests/integration/test_cluster.py
+
+fuzz: FUZZ_TIMES ?= 50
+fuzz: .make/dev
+	FUZZ_TIMES=$(FUZZ_TIMES) $(BIN)/pytest tests/fuzz tests/unit/test_kernel_native.py tests/property/test_router_numbers.py
 
 image:
 	./scripts/image.sh

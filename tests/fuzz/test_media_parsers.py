@@ -2,8 +2,9 @@
 
 import contextlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.rtp_source import RtpSource, publisher_config, subscriber_config
 
 from media.errors import ParseError
@@ -46,7 +47,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 JUNK = st.one_of(mutated(), st.binary(max_size=200))
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(data=JUNK)
 def test_parsers_raise_parse_error_only(data: bytes) -> None:
     with contextlib.suppress(ParseError):
@@ -62,14 +63,14 @@ def test_parsers_raise_parse_error_only(data: bytes) -> None:
     sps.h264_size(data)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(blob=st.binary(max_size=64), bits=st.integers(0, 2**400))
 def test_parameter_sets_of_any_bits(blob: bytes, bits: int) -> None:
     sps.h264_size(b"\x67" + blob)
     sps.h264_size(b"\x67\x64\x00\x1f" + bits.to_bytes(60))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     packets=st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.booleans(), JUNK), max_size=30),
     gaps_s=st.lists(st.floats(0, 3), min_size=30, max_size=30),
@@ -98,7 +99,7 @@ def test_the_router_survives_any_peer(packets: list[tuple[int, bool, bytes]], ga
     router.health("show", now)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     arrivals=st.lists(st.tuples(st.integers(0, 65_535), st.floats(0, 20)), max_size=60),
     reports=st.sets(st.integers(0, 60)),

@@ -2,9 +2,10 @@
 
 import contextlib
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import offers
+from support.examples import examples
 
 from media.errors import ParseError
 from media.transport import ice
@@ -15,7 +16,7 @@ from media.transport.sdp import SdpError, parse_fragment, parse_offer
 
 LOCAL = LocalTransport(Credentials("u", "p" * 24), Fingerprint("sha-256", "AB"), [("127.0.0.1", 9)])
 CONTEXT = DtlsContext()
-MANY = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = examples(400)
 
 
 def binding_request() -> bytes:

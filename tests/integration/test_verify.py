@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import store as stores
+from support.examples import examples
 from support.proof import KEY, Record, Story, encoded, sealed
 from support.sale import ANNA, BORIS
 
@@ -352,7 +353,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [found for key, inner in pairs for found in ((*path, key), *leaves(inner, (*path, key)))]
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@examples(300)
 @given(where=st.integers(0, 2**24), value=anything, missing=st.booleans())
 def test_whatever_an_entry_says_there_is_a_verdict(
     story: list[Record], where: int, value: Any, missing: bool

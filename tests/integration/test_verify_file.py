@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import store as stores
+from support.examples import examples
 from support.proof import KEY, Story, encoded, sealed
 
 from server.cli import main
@@ -58,7 +59,7 @@ def at(lines: list[bytes], offset: int) -> int:
     raise AssertionError("beyond the end")
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@examples(400)
 @given(where=places, by=st.integers(1, 255))
 def test_a_flipped_byte_is_named_where_it_is(lines: list[bytes], where: int, by: int) -> None:
     raw = bytearray(b"".join(lines))
@@ -76,7 +77,7 @@ def test_a_flipped_byte_is_named_where_it_is(lines: list[bytes], where: int, by:
     assert verdict.seq in named, (verdict, seq)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@examples(100)
 @given(where=places)
 def test_a_truncated_file_is_not_whole(lines: list[bytes], where: int) -> None:
     raw = b"".join(lines)

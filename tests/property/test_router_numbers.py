@@ -1,7 +1,8 @@
 """Whatever happens, no outgoing number of a viewer stands for two contents (one SRTP nonce each)."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.story import EVENTS, LAYER_EVENTS, SimulcastStory, Story
 
 from media.rtp import header, vp8
@@ -9,8 +10,8 @@ from media.rtp.sequence import unwrap16
 
 STEPS = st.lists(st.sampled_from(EVENTS), min_size=40, max_size=150)
 LAYER_STEPS = st.lists(st.sampled_from(LAYER_EVENTS), min_size=30, max_size=100)
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = examples(60)
+FEW = examples(25)
 
 
 @MANY

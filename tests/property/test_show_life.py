@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.sale import SECRET
 from support.store import advance, digest
 
@@ -147,7 +148,7 @@ def test_the_log_tells_the_show(on_loop: tuple[Run, Store]) -> None:
     run, store = on_loop
     numbers = itertools.count()
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(60)
     @given(steps)
     def whatever_happens(taken: list[Step]) -> None:
         show, model = f"life{next(numbers)}", Model()

@@ -7,9 +7,10 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pylibsrtp import Error, Policy
+from support.examples import examples
 
 from media.kernel import HISTORY_PACKETS, MAX_BURST_PACKETS, MAX_PACKET_BYTES, Acked, Fanout, Sent, Target
 from media.kernel.pure import PureFanout
@@ -103,7 +104,7 @@ offsets = st.lists(st.integers(0, 0xFFFF), min_size=VIEWERS, max_size=VIEWERS)
 ids = st.lists(st.sampled_from((0, 0, 3, 14)), min_size=VIEWERS, max_size=VIEWERS)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(profiles, sizes, offsets, firsts, ids)
 def test_a_frame_leaves_both_as_the_same_datagrams(
     chosen: list[int],
@@ -128,7 +129,7 @@ def test_a_frame_leaves_both_as_the_same_datagrams(
         assert c.received() == python.received()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(profiles, st.lists(st.integers(1, MAX_PACKET_BYTES - 12), max_size=20), ids)
 def test_packets_for_one_viewer_and_rtcp_are_the_same_too(
     chosen: list[int], lengths: list[int], extensions: list[int]
@@ -168,7 +169,7 @@ def report_of(message: tuple[int, int, Sequence[int | None]] | bytes, next_numbe
     return feedback.write_transport(1, 2, told)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(sends, messages, st.sampled_from((3_000, 50_000, 11_000_000)))
 def test_both_read_the_same_out_of_feedback(
     frames: Sends, told: list[tuple[int, int, list[int | None]] | bytes], every_us: int
@@ -191,7 +192,7 @@ heads = st.sampled_from((b"\x80\xc9\0\1" + bytes(4), b"\x80\xc9\0\0\x80\xc9\0\0"
 """libsrtp protects nothing without a header."""
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(heads, st.lists(st.one_of(st.binary(max_size=40), messages), max_size=4))
 def test_both_find_the_same_feedback_in_any_compound(
     head: bytes, parts: list[bytes | list[tuple[int, int, list[int | None]] | bytes]]
