@@ -3,6 +3,7 @@
 # make check              the fast subset (< 60 s)
 # make bench              measures the README's numbers
 # make bench-relay        the relay beside Janus, pion and werift in one run, and how many viewers it can carry
+# make soak               a million purchases over HTTP, store and web workers killed meanwhile (SOAK_PURCHASES=n)
 # make soak-failover      20 sales a kind of failover: primary killed, silent, cut off (FAILOVER_SEEDS=n)
 # make fuzz               parsers, kernel and router with 50 times the examples (FUZZ_TIMES=n)
 # make image              a container image, with the first of docker, podman and buildah that is there
@@ -12,7 +13,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-relay soak-failover fuzz image lint debian clean
+.PHONY: demo test check bench bench-relay soak soak-failover fuzz image lint debian clean
 
 demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
@@ -32,6 +33,10 @@ bench-relay: .make/dev
 
 bench: .make/dev
 	$(BIN)/python -m bench
+
+soak: SOAK_PURCHASES ?= 1000000
+soak: .make/dev
+	SOAK_PURCHASES=$(SOAK_PURCHASES) $(BIN)/pytest -s tests/integration/test_soak.py
 
 soak-failover: FAILOVER_SEEDS ?= 20
 soak-failover: .make/dev
