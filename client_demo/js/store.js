@@ -61,7 +61,7 @@ const CHANGES = {
   "show.state": (state, { data, ts }) => {
     const show = { ...state.show, reason: undefined, ...showFields(data) };
     if (show.frozen && !show.frozen_since_ms) show.frozen_since_ms = ts;
-    return { ...state, show };
+    return { ...state, show, products: state.show.state === "scheduled" && show.state !== "scheduled" ? onOffer(state.products) : state.products };
   },
   "product.updated": (state, { data, seq }) => {
     const old = state.products[data.sku];
@@ -77,11 +77,12 @@ const CHANGES = {
   "price.flash": (state, { data, ts, at_ms = ts ?? 0 }) => {
     const old = state.products[data.sku];
     const flash = { ...data, visible_from_ms: at_ms, pressed_before_ms: (ts ?? at_ms) - at_ms };
-    return old ? withProduct(state, { ...old, flash, list_price_minor: data.list_price_minor ?? old.list_price_minor }) : state;
+    return old ? withProduct(state, { ...old, ...reference(data), flash, list_price_minor: data.list_price_minor ?? old.list_price_minor }) : state;
   },
-  "price.ended": (state, { data: { id, sku, price_minor, price_version } }) => {
+  "price.ended": (state, { data }) => {
+    const { id, sku, price_minor, price_version } = data;
     const old = state.products[sku];
-    return old ? withProduct(state, { ...old, flash: old.flash?.id === id ? null : old.flash, list_price_minor: price_minor, price_version }) : state;
+    return old ? withProduct(state, { ...old, ...reference(data), flash: old.flash?.id === id ? null : old.flash, list_price_minor: price_minor, price_version }) : state;
   },
   "lot.opened": (state, { data }) => withLot(state, data),
   "lot.bid": (state, { data }) => withLot(state, data),
@@ -100,6 +101,11 @@ const CHANGES = {
     chat: chat?.length ? [...state.chat, ...chat].slice(-CHAT_KEPT) : state.chat,
   }),
 };
+
+const reference = ({ reference_price_minor }) => (reference_price_minor === undefined ? {} : { reference_price_minor });
+
+/** From the show's start the list prices count for the lowest of 30 days. */
+const onOffer = (products) => Object.fromEntries(Object.entries(products).map(([sku, product]) => [sku, product.flash ? product : { ...product, reference_price_minor: Math.min(product.reference_price_minor ?? Infinity, product.list_price_minor) }]));
 
 function withProduct(state, product) {
   const skus = state.products[product.sku] ? state.skus : [...state.skus, product.sku];

@@ -11,6 +11,7 @@ export interface Flash {
   ends_at_ms?: number | null;
   quantity_left?: number | null;
   per_viewer_max?: number | null;
+  reference_price_minor?: number | null;
   /** Server time of the frame from which a viewer may see it. */
   visible_from_ms?: number;
 }

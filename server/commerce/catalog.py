@@ -10,6 +10,7 @@ import msgspec
 
 from server.commerce.asking import run_for
 from server.commerce.money import STOCK_MAX, CommissionBps, PriceMinor, Quantity, Stock
+from server.commerce.price_history import PriceHistory
 from server.ids import is_sku, new_id
 from server.store.outcome import Refused
 from server.store.resp import Arg
@@ -112,6 +113,7 @@ class Catalog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._history = PriceHistory(store)
 
     async def put_product(
         self, show: str, principal: Principal, sku: str, spec: ProductSpec, *, idempotency_key: str = ""
@@ -125,7 +127,10 @@ class Catalog:
             return refused
         if wrong := contradiction(spec):
             return Refused("bad_request", {"field": wrong})
-        asked = (*product_args(sku, spec), PRODUCTS_MAX)
+        earlier = await self._history.elsewhere(show, principal, "edit_product", {sku: spec.seller or ""})
+        if isinstance(earlier, Refused):
+            return earlier
+        asked = (*product_args(sku, spec), PRODUCTS_MAX, earlier.get(sku, ""))
         reply = await run_for(
             self._store, "product_put", show, principal, asked, idempotency_key=idempotency_key
         )
@@ -179,6 +184,9 @@ class Catalog:
             return refused
         if (spec.price_minor is None) == (spec.percent_off is None):
             return Refused("bad_request", {"reason": "either price_minor or percent_off"})
+        earlier = await self._history.elsewhere(show, principal, "flash", {spec.sku: None})
+        if isinstance(earlier, Refused):
+            return earlier
         asked = (
             spec.sku,
             *_optional(spec.price_minor),
@@ -188,6 +196,7 @@ class Catalog:
             new_id("f"),
             *_optional(spec.percent_off),
             "1" if spec.confirm else "",
+            earlier.get(spec.sku, ""),
         )
         reply = await run_for(
             self._store, "flash", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms

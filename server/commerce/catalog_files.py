@@ -7,6 +7,7 @@ import msgspec
 from server.commerce.asking import run_for
 from server.commerce.catalog import PRODUCTS_MAX, product_args
 from server.commerce.catalog_csv import BadRows, Row, RowError
+from server.commerce.price_history import PriceHistory
 from server.errors import PROBLEMS
 from server.store.outcome import Refused
 from server.store.store import Store
@@ -27,6 +28,7 @@ class CatalogFiles:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._history = PriceHistory(store)
 
     async def take(
         self, show: str, principal: Principal, rows: list[Row], *, idempotency_key: str = ""
@@ -36,8 +38,12 @@ class CatalogFiles:
         The stock of a product that is there may be given when it is what it has in all, so that a file that
         was exported can be read again.
         """
+        sellers: dict[str, str | None] = {row.sku: row.spec.seller or "" for row in rows}
+        earlier = await self._history.elsewhere(show, principal, "edit_product", sellers)
+        if isinstance(earlier, Refused):
+            return earlier
         fields = (field for row in rows for field in product_args(row.sku, row.spec))
-        asked = (PRODUCTS_MAX, *fields)
+        asked = (PRODUCTS_MAX, msgspec.json.encode(earlier), *fields)
         reply = await run_for(
             self._store, "products_import", show, principal, asked, idempotency_key=idempotency_key
         )

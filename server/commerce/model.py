@@ -47,7 +47,7 @@ class Sale(Shelf):
         if refused := self._no_room(pid, lines):
             return refused
         self.orders[pid, key] = order = Order(pid, lines, self.sale_ms(ts) + self.hold_ms)
-        self._end_if_used_up(order)
+        self._end_if_used_up(ts, order)
         return "held"
 
     def _closed(self, pid: str, wanted: Sequence[Wanted]) -> Refused | None:
@@ -147,7 +147,7 @@ class Sale(Shelf):
             order.refunds.append((order.left_minor, [0] * len(order.lines)))
         else:
             order.state = "paid"
-            self._end_if_used_up(order)
+            self._end_if_used_up(ts, order)
         return order.state
 
     def cancel(self, ts: int, order: Order) -> str | Refused:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from server.commerce.price_record import Record
 from server.commerce.pricing import Flash, PriceInForce
 
 HOLDING = ("held", "paying")
@@ -21,7 +22,8 @@ class FlashTerms:
 class Product:
     """`stock` is all there ever was less what was written off: left + held + sold; a bundle has none.
 
-    `parts`: units of other products in each unit of a bundle; they never change.
+    `parts`: units of other products in each unit of a bundle; they never change. `record`: see
+    `price_record.py`; `reference_minor` is what was told with the newest flash price.
     """
 
     list_price_minor: int
@@ -32,6 +34,8 @@ class Product:
     version: int = 1
     flash: Flash | None = None
     parts: dict[str, int] = field(default_factory=dict[str, int])
+    record: Record = ()
+    reference_minor: int | None = None
 
 
 @dataclass(frozen=True)

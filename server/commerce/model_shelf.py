@@ -1,8 +1,10 @@
 """The half of the model (`model.py`) that is not about one order: clock, what is left, catalogue. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from server.commerce.model_records import COUNTED, HOLDING, FlashTerms, Order, Product
+from server.commerce.price_record import Low, Record, day_of, reference_price, with_prices
 from server.commerce.pricing import Flash, is_deep, preview, reduced, sale_time_ms
 from server.store.outcome import Refused
 
@@ -48,7 +50,7 @@ class Shelf:
                 order.state = "expired"
         for product in self.products.values():
             if product.flash and product.flash.ends_sale_ms <= now:
-                self._end_flash(product, product.flash)
+                self._end_flash(ts, product, product.flash)
 
     # sums
 
@@ -97,7 +99,9 @@ class Shelf:
         floor: int | None = None,
         parts: dict[str, int] | None = None,
         cost: int | None = None,
+        earlier: Sequence[Low] = (),
     ) -> str | Refused:
+        """`earlier` here and below: what the seller's other shows say of its price."""
         self.advance(ts)
         old = self.products.get(sku)
         if old and stock is not None:
@@ -111,10 +115,16 @@ class Shelf:
         for part in parts or {}:
             if part not in self.products or self.products[part].parts:
                 return Refused("bad_part", {"sku": part})
+        record: Record = with_prices(old.record if old else (), earlier, day_of(ts))
         if old is None:
-            self.products[sku] = Product(price, stock or 0, per_viewer_max, floor, cost, parts=parts or {})
+            self.products[sku] = Product(
+                price, stock or 0, per_viewer_max, floor, cost, parts=parts or {}, record=record
+            )
             return "ok"
-        old.version += price != old.list_price_minor
+        old.record = record
+        if price != old.list_price_minor:
+            old.version += 1
+            self._note(ts, old, old.list_price_minor)
         old.list_price_minor, old.per_viewer_max = price, per_viewer_max
         old.floor_minor, old.cost_minor = floor, cost
         return "ok"
@@ -141,6 +151,7 @@ class Shelf:
         in_ms: int,
         for_ms: int,
         confirm: bool,
+        earlier: Sequence[Low] = (),
     ) -> str | Refused:
         """Announce a price, or else a percentage off the list price."""
         self.advance(ts)
@@ -161,6 +172,8 @@ class Shelf:
             units = units if terms.quantity is None else min(terms.quantity, units)
             return Refused("confirm_required", preview(listed, price, cost, units))
         starts = self.sale_ms(ts) + in_ms
+        product.record = with_prices(product.record, earlier, day_of(ts))
+        product.reference_minor = self.reference_price(ts, terms.sku)
         product.flash = Flash(flash_id, price, product.version + 1, starts, starts + for_ms)
         self.flashes[flash_id] = terms
         return "ok"
@@ -171,7 +184,7 @@ class Shelf:
             return Refused("unknown_flash")
         product = self.products[self.flashes[flash_id].sku]
         if product.flash and product.flash.id == flash_id:
-            self._end_flash(product, product.flash)
+            self._end_flash(ts, product, product.flash)
         return "ok"
 
     def undo_flash(self, ts: int, flash_id: str) -> str | Refused:
@@ -202,13 +215,28 @@ class Shelf:
             order.refunds.append(back)
             order.state = "paid" if order.left_minor else "refund_due"
 
-    def _end_flash(self, product: Product, flash: Flash) -> None:
+    def _end_flash(self, ts: int, product: Product, flash: Flash) -> None:
+        if flash.starts_sale_ms <= self.sale_ms(ts):
+            self._note(ts, product, flash.price_minor)
         product.version, product.flash = flash.version + 1, None
 
-    def _end_if_used_up(self, order: Order) -> None:
+    def _note(self, ts: int, product: Product, price: int) -> None:
+        """This price is in force no more."""
+        if self.state != "scheduled":
+            product.record = with_prices(product.record, [(price, day_of(ts))], day_of(ts))
+
+    def reference_price(self, ts: int, sku: str) -> int | None:
+        """The lowest price of 30 days, before the flash price where one is announced."""
+        product = self.products[sku]
+        if product.flash:
+            return product.reference_minor
+        now = None if self.state == "scheduled" else product.list_price_minor
+        return reference_price(product.record, now, day_of(ts))
+
+    def _end_if_used_up(self, ts: int, order: Order) -> None:
         for flash_id in order.flashes:
             terms = self.flashes[flash_id]
             product = self.products[terms.sku]
             used_up = terms.quantity is not None and self.flash_bought(flash_id) >= terms.quantity
             if used_up and product.flash and product.flash.id == flash_id:
-                self._end_flash(product, product.flash)
+                self._end_flash(ts, product, product.flash)

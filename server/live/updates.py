@@ -87,16 +87,22 @@ class PriceFlash(msgspec.Struct, frozen=True):
     quantity: int | None
     quantity_left: int | None
     per_viewer_max: int | None
+    reference_price_minor: int | None
+    """The lowest price of the 30 days before: the only one that may be struck through."""
     confirmed: bool | None = None
+    earlier_prices: list[tuple[int, int]] | UnsetType = UNSET
 
 
 class PriceEnded(msgspec.Struct, frozen=True):
-    """A flash price is over; `price_minor` is the price from now on."""
+    """A flash price is over; `price_minor` is the price from now on, `reference_price_minor` the lowest
+    of the last 30 days.
+    """
 
     id: str
     sku: str
     price_minor: int
     price_version: int
+    reference_price_minor: int | None
     reason: str | UnsetType = UNSET
 
 
@@ -191,8 +197,19 @@ class Pong(msgspec.Struct, frozen=True):
     server_ms: int
 
 
+class PriceReason(msgspec.Struct, frozen=True):
+    """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
+
+    rule: Literal["list", "flash"]
+    id: str | None
+
+
 class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
-    """A product was made or changed; without its stock, which `stock` tells."""
+    """A product was made or changed; without its stock, which `stock` tells.
+
+    `earlier_prices`: of the seller's other shows, each with its last day (since 1970, UTC), where the price
+    record has them from now on.
+    """
 
     sku: str
     title: str
@@ -200,6 +217,7 @@ class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
     list_price_minor: int
     reference_price_minor: int | None
     price_version: int
+    price_reason: PriceReason
     per_viewer_max: int | None
     flash: PriceFlash | None
     seller: str
@@ -212,6 +230,7 @@ class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
     """Of a bundle."""
     group: str | UnsetType | None = UNSET
     options: dict[str, str] | UnsetType | None = UNSET
+    earlier_prices: list[tuple[int, int]] | UnsetType = UNSET
 
 
 Order = dict[str, Any]

@@ -222,12 +222,13 @@ def product_view(
     """One product's hash, and the price in force with its version, as a view."""
     attributes: dict[str, Any] = msgspec.json.decode(product.get("attrs") or "{}")
     left = _number(product, "left")
+    flash = _flash_view(product, show, sale_ms)
     return ProductView(
         sku=product["sku"],
         title=str(attributes.get("title", product["sku"])),
         price_minor=price_minor,
         list_price_minor=_number(product, "list_price_minor"),
-        reference_price_minor=_optional(product, "reference_price_minor"),
+        reference_price_minor=_reference(product, show, flash),
         price_version=version,
         left=left,
         held=_number(product, "held"),
@@ -235,7 +236,7 @@ def product_view(
         sold_out=left <= 0,
         bucket=None,
         per_viewer_max=_optional(product, "per_viewer_max"),
-        flash=_flash_view(product, show, sale_ms),
+        flash=flash,
         seller=product.get("seller") or None,
         commission_bps=_number(product, "commission_bps"),
         disclosure=attributes.get("disclosure"),
@@ -246,6 +247,17 @@ def product_view(
         group=attributes.get("group"),
         options=attributes.get("options"),
     )
+
+
+def _reference(product: dict[str, str], show: dict[str, str], flash: FlashView | None) -> int | None:
+    """As it was told last: of a flash price by its announcement, else with the list price, once that can be
+    paid."""
+    told = _optional(product, "reference_price_minor")
+    if flash is not None or show["state"] == "scheduled":
+        return told
+    ended = _optional(product, "flash_price_minor")  # its window is over, which nobody has written yet
+    in_force = [told, _number(product, "list_price_minor"), ended]
+    return min(price for price in in_force if price is not None)
 
 
 def _with_parts(products: tuple[ProductView, ...]) -> tuple[ProductView, ...]:

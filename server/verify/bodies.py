@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from server.commerce.bag import LINES_MAX
 from server.log.entries import Entry
@@ -41,6 +42,11 @@ class Part(msgspec.Struct, frozen=True):
     quantity: Annotated[int, msgspec.Meta(ge=1)]
 
 
+class PriceReason(msgspec.Struct, frozen=True):
+    rule: str
+    id: str | None
+
+
 class ProductUpdated(msgspec.Struct, frozen=True):
     """`parts`: of a bundle."""
 
@@ -52,6 +58,9 @@ class ProductUpdated(msgspec.Struct, frozen=True):
     seller: str
     commission_bps: Count
     parts: tuple[Part, ...] = ()
+    price_reason: PriceReason | None = None  # not told by servers before rule 44
+    reference_price_minor: Count | None = None
+    earlier_prices: tuple[tuple[Count, Count], ...] = ()
 
 
 class Restocked(msgspec.Struct, frozen=True):
@@ -85,6 +94,8 @@ class FlashPrice(msgspec.Struct, frozen=True):
     quantity_left: Count | None
     per_viewer_max: Count | None
     confirmed: bool | None = None  # not told by servers before rule 43
+    reference_price_minor: Count | UnsetType | None = UNSET  # nor this before rule 44
+    earlier_prices: tuple[tuple[Count, Count], ...] = ()
 
 
 class PriceEnded(msgspec.Struct, frozen=True):
@@ -93,6 +104,7 @@ class PriceEnded(msgspec.Struct, frozen=True):
     price_minor: Count
     price_version: Count
     reason: Literal["window", "stopped", "quantity"]
+    reference_price_minor: Count | UnsetType | None = UNSET
 
 
 class PriceUndone(msgspec.Struct, frozen=True):

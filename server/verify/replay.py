@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import UNSET
+
+from server.commerce import price_record
 from server.commerce.lots import Lot
 from server.commerce.model_records import COUNTED, HOLDING
 from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
@@ -26,6 +29,7 @@ from server.verify.bodies import (
     OrderView,
     Pinned,
     PriceEnded,
+    PriceReason,
     PriceUndone,
     ProductUpdated,
     Refund,
@@ -37,6 +41,8 @@ from server.verify.bodies import (
 
 Stock = tuple[int, int, int]
 """left, held, sold."""
+PriceBody = ProductUpdated | FlashPrice | PriceEnded
+"""What changes a product's price record."""
 
 
 @dataclass
@@ -52,6 +58,8 @@ class Product:
     stock: Stock = (0, 0, 0)
     parts: tuple[tuple[str, int], ...] = ()
     """Of a bundle: what a unit of it takes from the shelf."""
+    record: price_record.Record = ()
+    """Prices that were in force and are so no more."""
 
     def price_at(self, sale_ms: int) -> PriceInForce:
         return price_in_force(self.list_price_minor, self.version, self.flash, sale_ms)
@@ -115,6 +123,11 @@ class Replay:
         """The sale clock at a server time, as the show stands."""
         return sale_time_ms(ts, self.life.frozen_since_ms or 0, self.life.frozen_total_ms)
 
+    @property
+    def is_on_offer(self) -> bool:
+        """Whether one can buy, or could: prices count from then on."""
+        return self.life.state != "scheduled"
+
     def state_of(self, order: str) -> str:
         """An order's state; "" when there is no such order."""
         known = self.orders.get(order)
@@ -175,13 +188,28 @@ class Replay:
             case LotOpened() | LotMax() | LotClosed() | LotCancelled():
                 self._change_lot(step, body)
             case _:
+                record = self.record_after(step, body) if isinstance(body, PriceBody) else None
                 self._change_catalogue(body)
+                if record is not None and isinstance(body, PriceBody):
+                    self.products[body.sku].record = record
 
     def _moderate(self, body: Moderation) -> None:
         if body.action == "ban":
             self.banned.add(body.subject)
         elif body.action == "unban":
             self.banned.discard(body.subject)
+
+    def record_after(self, step: Step, body: PriceBody) -> price_record.Record:
+        """The price record of the product that an entry tells of, with what the entry adds.
+
+        That is a price that ends with it, and what it takes over from other shows. Older servers kept no
+        record; their entries tell no reason or reference.
+        """
+        old, today = self.products.get(body.sku), price_record.day_of(step.entry.ts)
+        ended = _ended_price(old, step, body) if old and self.is_on_offer else None
+        told = () if isinstance(body, PriceEnded) else body.earlier_prices
+        prices = told if ended is None else (*told, (ended, today))
+        return price_record.with_prices(old.record if old else (), prices, today)
 
     def _change_catalogue(self, body: Body | None) -> None:
         match body:
@@ -240,6 +268,7 @@ class Replay:
             old.flash if old else None,
             old.stock if old else (0, 0, 0),
             tuple((part.sku, part.quantity) for part in body.parts),
+            old.record if old else (),
         )
 
     def _change_order(self, change: OrderChange, pid: str) -> None:
@@ -270,6 +299,18 @@ class Replay:
 def version_after(old: Product | None, body: ProductUpdated) -> int:
     """The version of a product's list price after an update: one more when that price changed."""
     return 1 if old is None else old.version + (body.list_price_minor != old.list_price_minor)
+
+
+def _ended_price(product: Product, step: Step, body: PriceBody) -> int | None:
+    """The price that was in force until this entry, where its server kept a record."""
+    match body:
+        case ProductUpdated(price_reason=PriceReason(), list_price_minor=listed):
+            return product.list_price_minor if product.list_price_minor != listed else None
+        case PriceEnded(reference_price_minor=told) if told is not UNSET:
+            flash = product.flash
+            return flash.price_minor if flash and flash.starts_sale_ms <= step.sale_ms else None
+        case _:
+            return None
 
 
 def state_named(kind: str) -> str:

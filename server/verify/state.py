@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final, cast, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import UnsetType
 
 from server.verify.replay import Replay
 
@@ -80,6 +81,8 @@ def _plain(value: Any, *, full: bool) -> Any:
     match value:
         case None | bool() | int() | str():
             return value
+        case UnsetType():
+            return None
         case bytes():
             return b64encode(value).decode()
         case Counter():

@@ -54,6 +54,7 @@ async def test_window_and_versions(sale: Sale) -> None:
     assert await sale.hold(seen=700) == Refused("price_changed", {"price_minor": 1000, "price_version": 3})
     await sale.ledger.expire_due(SHOW)
     ended = {"id": flash["id"], "sku": "mug", "price_minor": 1000, "price_version": 3, "reason": "window"}
+    ended["reference_price_minor"] = 700
     assert await bodies(sale.store, SHOW, "price.ended") == [ended]
     assert await price(sale) == (1000, 3)
 

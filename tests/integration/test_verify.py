@@ -114,6 +114,21 @@ def never_live(record: Record) -> None:
     record["body"] |= {"state": "scheduled", "frozen": False, "frozen_since_ms": None}
 
 
+def ended_already(record: Record) -> None:
+    record["kind"], record["body"] = (
+        "show.state",
+        {
+            "state": "ended",
+            "sales_paused": False,
+            "video_blanked": False,
+            "host_away": False,
+            "frozen": False,
+            "frozen_total_ms": 0,
+            "frozen_since_ms": None,
+        },
+    )
+
+
 def second_show(record: Record) -> None:
     record["kind"], record["body"] = (
         "show.created",
@@ -208,6 +223,11 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (17, nth("product.updated", 1, sku="mug"), body(price_version=more(1)), None),
     (18, first_flash, short_flash, None),
     (43, nth("price.flash", sku="pot"), body(confirmed=False), None),
+    (44, mug_updated, body(reference_price_minor=None), None),
+    (44, nth("price.flash", 1), body(reference_price_minor=more(1)), None),
+    (44, nth("price.flash", 1), body(earlier_prices=[[1, 1]], reference_price_minor=1), None),
+    (44, nth("price.ended", reason="window"), body(reference_price_minor=1_000), None),
+    (44, nth("product.updated", 1, sku="mug"), body(reference_price_minor=more(-1)), None),
     (19, nth("price.ended", reason="window"), body(reason="stopped"), None),
     (20, held, order(expires_at_ms=more(1)), None),
     (21, nth("product.pinned"), body(price_minor=more(1)), None),
@@ -229,7 +249,7 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (28, several(0, "part_refund_due"), refund(amount_minor=more(-501)), None),
     (28, several(1, "part_refund_due"), refund(amount_minor=more(1)), None),
     (24, nth("price.undone", 1), unsaid, several(0, "cancelled")),
-    (29, nth("show.state"), silenced, held),
+    (29, nth("product.pinned"), ended_already, held),
     (30, nth("moderation", action="ban"), body(subject=ANNA.pid), nth("order.held", 1, sku="vase")),
     (31, held, cheaper, None),
     (31, several(0), cheaper_line, None),

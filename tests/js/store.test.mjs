@@ -172,3 +172,14 @@ test("products of one group are a choice, one alone is none", () => {
   assert.deepEqual(skus("shirt-S"), ["shirt-M", "shirt-S"]);
   assert.deepEqual([skus("a"), skus("b"), variantsOf(state, null)], [[], [], []]);
 });
+
+test("what may be struck through follows a flash price from its announcement to its end", () => {
+  const before = fromSnapshot(snapshot({ state: "scheduled" }));
+  const live = receive(before, entry("show.state", 11, 10, { state: "live" })).state;
+  assert.deepEqual([before, live].map((state) => state.products.a.reference_price_minor), [null, 4800]);
+  const flash = { id: "f", sku: "a", price_minor: 3600, list_price_minor: 4800, reference_price_minor: 4500 };
+  const { state } = play(live, entry("price.flash", 12, 11, flash));
+  assert.equal(state.products.a.reference_price_minor, 4500);
+  const over = receive(state, entry("price.ended", 13, 12, { id: "f", sku: "a", price_minor: 4800, price_version: 3, reference_price_minor: 3600 })).state;
+  assert.equal(over.products.a.reference_price_minor, 3600);
+});

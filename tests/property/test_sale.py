@@ -27,6 +27,8 @@ MUTATIONS = {
     "a deep price unasked": ("(is_deep or cost and price < cost) and", "(cost and price < cost) and"),
     "a price below cost unasked": ("(is_deep or cost and price < cost) and", "is_deep and"),
     "percent of another hundred": ("tonumber(arg(8)) / 100", "tonumber(arg(8)) / 99"),
+    "a flash price leaves no trace": ("if is_on_offer() and sale_ms >=", "if false and sale_ms >="),
+    "a price of other shows is not taken": ("in string.gmatch(record,", "in string.gmatch('',"),
     "sold while paused": ("if show.sales_paused == '1' then", "if false then"),
     "flash never used up": ("#ids < DUE_MAX and used >= quantity", "false"),
     "extended every time": ("if not o.extended then", "if true then"),

@@ -16,6 +16,7 @@ from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashStopped, Restocked
 from server.commerce.ledger import Swept
 from server.commerce.orders import OrderState, Undone
+from server.commerce.price_record import DAY_MS
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -63,6 +64,17 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @rule(ms=st.sampled_from((1, 3_000, 20_000)))
     def time_passes(self, ms: int) -> None:
         self.move_clock_to(self.ts + ms)
+
+    @rule(days=st.sampled_from((1, 29, 30, 31)))
+    def days_pass(self, days: int) -> None:
+        """And the sweeper is there: a flash price counts until the day on which its end was written."""
+        self.move_clock_to(self.ts + days * DAY_MS)
+        self.days_passed += days
+        self.sweep()
+
+    @rule(sku=skus, price=prices, days_ago=st.sampled_from((0, 1, 30, 31)))
+    def sell_elsewhere(self, sku: str, price: int, days_ago: int) -> None:
+        self.sold_elsewhere(sku, price, days_ago)
 
     @rule(before=st.sampled_from((0, 0, 1)), pick=st.integers(0, 10))
     def time_reaches_a_deadline(self, before: int, pick: int) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from support.proof import KEY, sealed
-from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, person
+from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, person
 
-from server.commerce import model
+from server.commerce import model, price_record
 from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec
 from server.commerce.model_records import HOLDING, FlashTerms, Order
@@ -27,7 +27,7 @@ from server.verify.chain import Sound, verify
 from server.verify.rules import RULES
 
 PEOPLE = tuple(person(name) for name in ("anna", "boris", "clara"))
-AHEAD_MS = 10**9  # the store's own clock, moved so far ahead that the limit decides: the test's clock
+AHEAD_MS = 10**12  # the store's own clock, moved so far ahead that the limit decides: the test's clock
 
 LIFE = compose(
     "life",
@@ -50,6 +50,8 @@ class SalePair:
         self.model = model.Sale(HOLD_MS, EXTENSION_MS)
         self.ids: dict[tuple[str, str], str] = {}
         self.ts = self.keys = 0
+        self.elsewhere: dict[str, price_record.Record] = {}
+        self.days_passed = 0
 
     def open_show(self) -> None:
         """An empty store with one live show, and the clock in the test's hand."""
@@ -96,9 +98,30 @@ class SalePair:
         )
         real = self._run(self.sale.catalog.put_product(SHOW, CREATOR, sku, spec))
         said = self.model.put_product(
-            self.ts, sku, price, stock=stock, per_viewer_max=cap, floor=floor, cost=cost, parts=parts
+            self.ts,
+            sku,
+            price,
+            stock=stock,
+            per_viewer_max=cap,
+            floor=floor,
+            cost=cost,
+            parts=parts,
+            earlier=self.earlier(sku),
         )
         self.agree("ok" if isinstance(real, ProductPut) else real, said)
+        if isinstance(real, ProductPut):
+            assert decoded(real.json)["reference_price_minor"] == self.model.reference_price(self.ts, sku)
+
+    def earlier(self, sku: str) -> price_record.Record:
+        """What the seller's own record says of other shows."""
+        return price_record.with_prices(self.elsewhere.get(sku, ()), (), price_record.day_of(self.ts))
+
+    def sold_elsewhere(self, sku: str, price: int, days_ago: int) -> None:
+        """A show that is over and asked no more had this price."""
+        day = price_record.day_of(self.ts) - days_ago
+        self.elsewhere[sku] = (*self.elsewhere.get(sku, ()), (price, day))
+        key = f"ls:{{seller:{CREATOR.pid}}}:low:EUR:{sku}"
+        self._run(self.store.writes.call("ZADD", key, "GT", day, price))
 
     def announce(
         self,
@@ -133,8 +156,12 @@ class SalePair:
             in_ms=in_s * 1000,
             for_ms=for_s * 1000,
             confirm=confirm,
+            earlier=self.earlier(sku),
         )
         self.agree("ok" if isinstance(real, FlashStarted) else real, said)
+        if isinstance(real, FlashStarted):
+            told = decoded(real.json)["reference_price_minor"]
+            assert told == self.model.products[sku].reference_minor
 
     def place(self, who: Principal, key: str, sku: str, quantity: int, seen: int) -> None:
         self.place_bag(who, key, [Wanted(sku, quantity, seen)])
@@ -294,6 +321,13 @@ class SalePair:
         expected = price_in_force(product.list_price_minor, product.version, flash, now)
         assert (view.price_minor, view.price_version) == expected[:2]
         assert (view.flash.id if view.flash else None) == (flash.id if flash else None)
+        lowest = self.model.reference_price(self.ts, sku)
+        told = view.reference_price_minor
+        if self.days_passed and lowest is not None:  # what got too old goes when a price is told next
+            assert told is not None
+            assert told <= lowest
+        else:
+            assert told == lowest
 
     def check_log(self) -> None:
         """Every rule of `vendue verify` holds, but that of the show's life: here it is reopened at will."""

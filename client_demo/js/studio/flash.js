@@ -60,16 +60,17 @@ export class FlashDialog {
     const left = h("div", { class: "l" }, head,
       h("div", { class: "g2" },
         h("label", { class: "lab" }, "Flash price", h("span", { class: "inp" }, h("span", { class: "u", text: symbol(currency) }), this.price, this.off)),
-        h("div", { class: "lab" }, "Regular price", h("span", { class: "inp ro n" }, h("span", { class: "u", text: symbol(currency) }), String(product.list_price_minor / unit)), h("small", { text: product.reference_price_minor ? `30-day low: ${price(product.reference_price_minor, currency)}` : "No 30-day record: nothing is struck through" }))),
+        h("div", { class: "lab" }, "Regular price", h("span", { class: "inp ro n" }, h("span", { class: "u", text: symbol(currency) }), String(product.list_price_minor / unit)), h("small", { text: product.reference_price_minor ? `Lowest in 30 days: ${price(product.reference_price_minor, currency)}. Only this is struck through` : "No 30-day record: nothing is struck through" }))),
       h("div", { class: "lab" }, "How long", this.durations(), h("small", { text: "Can be ended early. Cannot be made longer once it runs." })),
       h("div", { class: "g3" }, box("How many", this.quantity, product.left != null ? `of ${product.left}` : ""), box("Per buyer", this.each, "at most"), box("Announce first", this.announce, "s")),
       this.error, h("div", { class: "row" }, this.start, h("button", { class: "btn line t44", type: "button", onclick: () => this.dialog.close() }, "Cancel ", h("kbd", { text: "Esc" }))));
     this.calc = h("div", { class: "calc n" });
     this.check = h("div", { class: "box" });
     this.see = h("b");
+    this.was = h("s", { class: "sm mut", "data-testid": "flash-was" });
     this.ring = ring();
     const seen = h("div", { class: "see", "data-theme": "dark" }, h("img", { class: "th", src: product.image_url ?? "/static/assets/bag.svg", width: 56, height: 56, alt: "" }),
-      h("div", { class: "grow" }, h("div", { class: "kick" }, icon("bolt", true), "Flash price"), h("div", { class: "b clip", text: product.title }), h("div", { class: "price n" }, this.see)), this.ring);
+      h("div", { class: "grow" }, h("div", { class: "kick" }, icon("bolt", true), "Flash price"), h("div", { class: "b clip", text: product.title }), h("div", { class: "price n" }, this.see, " ", this.was)), this.ring);
     this.whole = h("div", { class: "b" });
     const right = h("aside", { class: "r" }, h("div", {}, this.whole, h("div", { class: "xs mut", text: "Before shipping and tax" })), this.calc, this.check, h("span", { class: "grow" }), h("div", { class: "xs mut", text: "What viewers will see" }), seen);
     const form = h("form", { onsubmit: (/** @type {Event} */ event) => {
@@ -123,6 +124,8 @@ export class FlashDialog {
     const sum = forecast(minor, product.list_price_minor, quantity, product.commission_bps ?? 0);
     text(this.off, `${sum.percent}% off`);
     text(this.see, price(minor, currency));
+    const was = /** @type {import("../types").Product} */ (this.product).reference_price_minor;
+    text(this.was, was && was > minor ? price(was, currency) : "");
     text(this.whole, `If all ${quantity} sell`);
     const line = (/** @type {string} */ label, /** @type {string} */ value, cls = "") => h("div", { class: cls }, h("span", { text: label }), h("b", { text: value }));
     this.calc.replaceChildren(line(`Takings, ${quantity} × ${price(minor, currency)}`, money(sum.takings, currency)),

@@ -154,7 +154,7 @@ function drawPin(product) {
   text($("pin-price"), amount);
   maybe($("pin-was"), was_minor ? price(was_minor, currency) : "");
   maybe($("pin-off"), percent > 0 ? `−${percent}%` : "");
-  text($("pin-low"), product.reference_price_minor ? WORDS.low(price(product.reference_price_minor, currency)) : "");
+  text($("pin-low"), was_minor ? WORDS.low(price(was_minor, currency)) : "");
   drawKick(flash, button.soldOut);
   show(pinRing, flash);
   if (flash) drawRing(flash);

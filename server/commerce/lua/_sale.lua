@@ -12,7 +12,7 @@ local products = {}
 
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'flash_id', 'parts'}
+  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
 
@@ -80,21 +80,40 @@ local function flash_json(p)
     'starts_at_ms', at_ms_or_null(starts), 'ends_at_ms', at_ms_or_null(ends),
     'starts_sale_ms', starts, 'ends_sale_ms', ends, 'remaining_ms', remaining_or_null(ends),
     'quantity', quantity or NULL, 'quantity_left', quantity and quantity - p.flash_used or NULL,
-    'per_viewer_max', or_null(p.flash_per_viewer_max))
+    'per_viewer_max', or_null(p.flash_per_viewer_max), 'reference_price_minor', or_null(p.reference_price_minor))
 end
 
 -- A flash price that is announced or running, not one whose window is over.
 local function has_flash(p) return p.flash_id and tonumber(p.flash_ends_sale_ms) > sale_ms end
 
+-- The lowest price of the last 30 days, before the flash price where there is one (then as its announcement said): NULL
+-- when nothing was on offer. Kept with the product, for whoever looks at the show.
+local function tell_reference(p)
+  if has_flash(p) then return or_null(p.reference_price_minor) end
+  local lowest = lowest_before(p)
+  if is_on_offer() then lowest = math.min(lowest or math.huge, tonumber(p.list_price_minor)) end
+  p.reference_price_minor = lowest
+  redis.call('HSET', base .. 'p:' .. p.sku, 'reference_price_minor', lowest or '')
+  return lowest or NULL
+end
+
+-- Why a price: the rule that gave it, and which of its kind.
+local function reason_json(flash)
+  return flash and '{"rule":"flash","id":"' .. flash .. '"}' or '{"rule":"list","id":null}'
+end
+
 local function end_flash(p, reason)
   local id, version = p.flash_id, tonumber(p.flash_version) + 1
+  if is_on_offer() and sale_ms >= tonumber(p.flash_starts_sale_ms) then
+    note_price(p, tonumber(p.flash_price_minor), today())
+  end
   redis.call('HDEL', base .. 'p:' .. p.sku, 'flash_id', 'flash_price_minor', 'flash_version', 'flash_starts_sale_ms',
     'flash_ends_sale_ms', 'flash_quantity', 'flash_used', 'flash_per_viewer_max')
   redis.call('HSET', base .. 'p:' .. p.sku, 'price_version', version)
   redis.call('ZREM', base .. 'flashes', p.sku)
   p.flash_id, p.price_version = nil, version
   append('public', 'price.ended', J('id', id, 'sku', p.sku, 'price_minor', tonumber(p.list_price_minor),
-    'price_version', version, 'reason', reason))
+    'price_version', version, 'reason', reason, 'reference_price_minor', tell_reference(p)))
 end
 
 local function end_flash_if_over(p)

@@ -13,9 +13,9 @@ local function wrong_parts(sku, parts, seller, coming)
   end
 end
 
--- Arguments as product_put has them, of a product that is new or may be changed so. → what everybody is told (JSON), the
+-- Arguments as product_put has them, of a product that is new or may be changed so; `record`: see take_record. → what everybody is told (JSON), the
 -- product, whether it is new
-local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs, parts)
+local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs, parts, record)
   local p, is_new = product(sku), false
   price = tonumber(price)
   if not p then
@@ -27,20 +27,24 @@ local function put_product(sku, price, stock, per_viewer_max, floor, cost, selle
     end
   end
   end_flash_if_over(p)
-  if price ~= tonumber(p.list_price_minor) then p.price_version = tonumber(p.price_version) + 1 end
+  if price ~= tonumber(p.list_price_minor) then
+    p.price_version = tonumber(p.price_version) + 1
+    if is_on_offer() then note_price(p, tonumber(p.list_price_minor), today()) end
+  end
   if seller == '' then seller = show.owner end
   p.list_price_minor = price
   redis.call('HSET', base .. 'p:' .. sku, 'list_price_minor', price, 'price_version', p.price_version,
     'left', p.left, 'held', p.held, 'sold', p.sold, 'per_viewer_max', per_viewer_max, 'floor_minor', floor,
     'cost_minor', cost, 'seller', seller, 'commission_bps', commission_bps, 'attrs', attrs, 'sku', sku)
   if is_new then redis.call('ZADD', base .. 'skus', (tonumber(show.seq) or 0) + 1, sku) end
-  local price_minor, version = price_in_force(p, sale_ms)
+  local earlier, reference = take_record(p, record), tell_reference(p)
+  local price_minor, version, flash = price_in_force(p, sale_ms)
   local rest = J('price_minor', price_minor, 'list_price_minor', price,
-    'reference_price_minor', NULL, 'price_version', version,
+    'reference_price_minor', reference, 'price_version', version, 'price_reason', RAW(reason_json(flash)),
     'per_viewer_max', or_null(per_viewer_max), 'flash', p.flash_id and RAW(flash_json(p)) or NULL,
     'seller', seller, 'commission_bps', tonumber(commission_bps))
   local public = '{"sku":"' .. sku .. '",' .. string.sub(attrs, 2, -2) .. ',' .. string.sub(rest, 2)
-  append('public', 'product.updated', public)
+  append('public', 'product.updated', string.sub(public, 1, -2) .. earlier .. '}')
   if is_new then
     append('staff', 'product.restocked', J('sku', sku, 'delta', p.left, 'left', p.left, 'held', 0, 'sold', 0))
   end

@@ -1,7 +1,8 @@
 -- durable
 -- gives way: price
 -- Announce a flash price. arg: 1 sku, 2 price ('' by percent), 3 duration_ms, 4 starts_in_ms, 5 quantity ('' any),
--- 6 per_viewer_max ('' none), 7 its id, 8 percent off the list price, 9 confirmed ('1': what it may cost has been seen). The
+-- 6 per_viewer_max ('' none), 7 its id, 8 percent off the list price, 9 confirmed ('1': what it may cost has been seen),
+-- 10 prices of the seller's other shows (take_record). The
 -- window lies on the sale clock; two price versions are reserved (see price_in_force).
 local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed
 if not authorise('flash') then return refuse('forbidden') end
@@ -25,6 +26,8 @@ if (is_deep or cost and price < cost) and arg(9) ~= '1' then
 end
 
 end_flash_if_over(p)
+local earlier = take_record(p, arg(10))
+tell_reference(p)
 local starts = sale_ms + tonumber(arg(4))
 local ends = starts + tonumber(arg(3))
 p.flash_id, p.flash_price_minor, p.flash_version = id, price, tonumber(p.price_version) + 1
@@ -37,6 +40,6 @@ redis.call('HSET', base .. 'f:' .. id, 'sku', p.sku, 'quantity', arg(5), 'used',
 redis.call('ZADD', base .. 'flashes', ends, p.sku)
 local announced = flash_json(p)
 -- Confirmed is told of what everybody can see to be deep; of the rest it would tell what a unit costs the seller.
-announced = string.sub(announced, 1, -2) .. ',"confirmed":' .. tostring(is_deep) .. '}'
+announced = string.sub(announced, 1, -2) .. ',"confirmed":' .. tostring(is_deep) .. earlier .. '}'
 append('public', 'price.flash', announced, true)
 return remember({'ok', show.seq, announced})

@@ -1,12 +1,12 @@
 -- durable
 -- gives way: price
--- Create or change many products, all or none. arg: 1 how many products a show may have, then of each, as product_put has
--- them: sku (none twice), price, stock, per_viewer_max, floor, cost, seller, commission_bps, attributes, parts (that
+-- Create or change many products, all or none. arg: 1 how many products a show may have, 2 prices of their sellers' other
+-- shows (JSON: sku → take_record), then of each, as product_put has them: sku (none twice), price, stock, per_viewer_max, floor, cost, seller, commission_bps, attributes, parts (that
 -- are there or come before). Stock of a product that is there may be given when it is what it has in all. Answers: created, changed. Refusal bad_rows: rows [[which of
 -- them (from 1), field, code], …].
-local WIDTH, first = 10, 6
+local WIDTH, first, records = 10, 7, cjson.decode(arg(2))
 if not authorise('edit_product') then return refuse('forbidden') end
-local again = replayed()
+local again = replayed(arg(1), unpack(ARGV, first)) -- not what other shows say: that changes
 if again then return again end
 local coming, wrong, count, created = {}, {}, redis.call('ZCARD', base .. 'skus'), 0
 for i = first, #ARGV, WIDTH do
@@ -26,5 +26,9 @@ for i = first, #ARGV, WIDTH do
 end
 if wrong[1] then return refuse('bad_rows', {'rows', RAW(JA(wrong))}) end
 
-for i = first, #ARGV, WIDTH do put_product(unpack(ARGV, i, i + WIDTH - 1)) end
+for i = first, #ARGV, WIDTH do
+  local given = {unpack(ARGV, i, i + WIDTH - 1)}
+  given[WIDTH + 1] = records[ARGV[i]] or ''
+  put_product(unpack(given))
+end
 return remember({'ok', created, (#ARGV - first + 1) / WIDTH - created})
