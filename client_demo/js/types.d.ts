@@ -24,6 +24,7 @@ export interface Product {
   /** Lowest price of 30 days: the only one that may be struck through. */
   reference_price_minor: number | null;
   price_version: number;
+  price_reason?: { rule: "list" | "flash" | "show_flash" | "campaign" | "lot"; id: string | null };
   left?: number | null;
   held?: number | null;
   sold?: number | null;

@@ -42,7 +42,12 @@ class Sale(Shelf):
         lines = tuple(Line(*line[:2], line.price_minor, self._price(line.sku, ts)) for line in wanted)
         for line in lines:
             if line.price.price_minor > line.seen_price_minor:
-                now = {"price_minor": line.price.price_minor, "price_version": line.price.version}
+                price, version, reason = line.price
+                now = {
+                    "price_minor": price,
+                    "price_version": version,
+                    "price_reason": reason._asdict(),
+                }
                 return Refused("price_changed", _named(wanted, line.sku, **now))
         if refused := self._no_room(pid, lines):
             return refused

@@ -8,6 +8,8 @@ those who look inside.
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from server.log.state import PriceReason
+
 
 class OrderLine(msgspec.Struct, frozen=True):
     """One product of an order, at the price fixed when it was held."""
@@ -17,6 +19,8 @@ class OrderLine(msgspec.Struct, frozen=True):
     unit_price_minor: int
     price_version: int
     flash: str | None
+    price_reason: PriceReason | UnsetType = UNSET
+    """Missing in an order that an older server took."""
     lot: str | UnsetType = UNSET
     """The lot where it was won, in an order that an auction made."""
     commission_bps: int | UnsetType = UNSET

@@ -20,21 +20,33 @@ class Flash(NamedTuple):
     ends_sale_ms: int
 
 
+class Reason(NamedTuple):
+    """Why a price: the rule that gave it (`list`, `flash`), and which of its kind (None: the list price)."""
+
+    rule: str = "list"
+    id: str | None = None
+
+
 class PriceInForce(NamedTuple):
-    """What one unit costs, under which version, and through which flash price (None: the list price)."""
+    """What one unit costs, under which version, and why."""
 
     price_minor: int
     version: int
-    flash_id: str | None
+    reason: Reason
+
+    @property
+    def flash_id(self) -> str | None:
+        """The flash price that it is, whose quota and caps count."""
+        return self.reason.id if self.reason.rule == "flash" else None
 
 
 def price_in_force(list_price_minor: int, version: int, flash: Flash | None, sale_ms: int) -> PriceInForce:
     """Return the price at `sale_ms` of a product with this list price, base version and announced flash."""
     if flash is None or sale_ms < flash.starts_sale_ms:
-        return PriceInForce(list_price_minor, version, None)
+        return PriceInForce(list_price_minor, version, Reason())
     if sale_ms < flash.ends_sale_ms:
-        return PriceInForce(flash.price_minor, flash.version, flash.id)
-    return PriceInForce(list_price_minor, flash.version + 1, None)
+        return PriceInForce(flash.price_minor, version + 1, Reason("flash", flash.id))
+    return PriceInForce(list_price_minor, version + 2, Reason())
 
 
 DEEP_PERCENT = 70

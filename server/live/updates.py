@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import LotView, PartView, ShowSnapshot
+from server.log.state import LotView, PartView, PriceReason, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -102,6 +102,7 @@ class PriceEnded(msgspec.Struct, frozen=True):
     sku: str
     price_minor: int
     price_version: int
+    price_reason: PriceReason
     reference_price_minor: int | None
     reason: str | UnsetType = UNSET
 
@@ -195,13 +196,6 @@ class Pong(msgspec.Struct, frozen=True):
 
     t: int | float
     server_ms: int
-
-
-class PriceReason(msgspec.Struct, frozen=True):
-    """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
-
-    rule: Literal["list", "flash"]
-    id: str | None
 
 
 class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):

@@ -105,19 +105,18 @@ end
 
 local function banned(pid) return pid ~= '' and redis.call('HEXISTS', base .. 'banned', pid) == 1 end
 
--- The price of product `p` (its hash as a table) at a sale time: price_minor, version, flash id or nil. A flash
--- reserves two versions: its own on [starts, ends) and the next one for the list price after it, written or not.
+-- The price of product `p` (its hash as a table) at a sale time: price_minor, version, and why: the rule that gave it
+-- ('list' or 'flash') and its id or nil. A flash price reserves two versions: one on [starts, ends) and the next one for the
+-- list price after it, written or not. The twin is in commerce/pricing.py.
 local function price_in_force(p, at_sale_ms)
-  local list_minor = tonumber(p.list_price_minor)
+  local price, version, rule, id = tonumber(p.list_price_minor), tonumber(p.price_version), 'list', nil
   if p.flash_id and p.flash_id ~= '' and at_sale_ms >= tonumber(p.flash_starts_sale_ms) then
-    local version = tonumber(p.flash_version)
-    if at_sale_ms < tonumber(p.flash_ends_sale_ms) then
-      return tonumber(p.flash_price_minor), version, p.flash_id
-    end
-    return list_minor, version + 1, nil
+    if at_sale_ms >= tonumber(p.flash_ends_sale_ms) then return price, version + 2, rule, id end
+    price, version, rule, id = tonumber(p.flash_price_minor), version + 1, 'flash', p.flash_id
   end
-  return list_minor, tonumber(p.price_version), nil
+  return price, version, rule, id
 end
+local function reason_json(rule, id) return '{"rule":"' .. rule .. '","id":' .. (id and '"' .. id .. '"' or 'null') .. '}' end
 
 -- Write one log entry and publish it. audience: 'public', 'staff' or 'subject:<pid>'. With use_press the entry
 -- applies at the frame of the press, when the press is believable. Returns its seq.

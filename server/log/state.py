@@ -5,7 +5,7 @@ Deadlines are stored on the sale clock. `…_at_ms` here are server time and nul
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -56,6 +56,13 @@ class FlashView(msgspec.Struct, frozen=True):
     per_viewer_max: int | None
 
 
+class PriceReason(msgspec.Struct, frozen=True):
+    """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
+
+    rule: Literal["list", "flash", "lot"]
+    id: str | None
+
+
 class PartView(msgspec.Struct, frozen=True):
     """So many units of another product, in each unit of a bundle."""
 
@@ -74,6 +81,7 @@ class ProductView(msgspec.Struct, frozen=True):
     list_price_minor: int
     reference_price_minor: int | None
     price_version: int
+    price_reason: PriceReason
     left: int | None
     held: int | None
     sold: int | None
@@ -181,8 +189,8 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
     """The snapshot script's reply (after its status) as a snapshot with every number in it."""
     ts, sale_ms, show = int(reply[0]), int(reply[1]), _fields(reply[2])
     products = tuple(
-        product_view(_fields(reply[i]), int(reply[i + 1]), int(reply[i + 2]), show, sale_ms)
-        for i in range(4, len(reply), 3)
+        product_view(_fields(reply[i]), (int(reply[i + 1]), int(reply[i + 2]), reply[i + 3]), show, sale_ms)
+        for i in range(4, len(reply), 4)
     )
     frozen_since_ms = _number(show, "frozen_since_ms") or None
     return ShowSnapshot(
@@ -217,9 +225,10 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
 
 
 def product_view(
-    product: dict[str, str], price_minor: int, version: int, show: dict[str, str], sale_ms: int
+    product: dict[str, str], in_force: tuple[int, int, bytes], show: dict[str, str], sale_ms: int
 ) -> ProductView:
-    """One product's hash, and the price in force with its version, as a view."""
+    """One product's hash, and the price in force with its version and its reason (JSON), as a view."""
+    price_minor, version, reason = in_force
     attributes: dict[str, Any] = msgspec.json.decode(product.get("attrs") or "{}")
     left = _number(product, "left")
     flash = _flash_view(product, show, sale_ms)
@@ -230,6 +239,7 @@ def product_view(
         list_price_minor=_number(product, "list_price_minor"),
         reference_price_minor=_reference(product, show, flash),
         price_version=version,
+        price_reason=msgspec.json.decode(reason, type=PriceReason),
         left=left,
         held=_number(product, "held"),
         sold=_number(product, "sold"),

@@ -104,6 +104,7 @@ class PriceEnded(msgspec.Struct, frozen=True):
     price_minor: Count
     price_version: Count
     reason: Literal["window", "stopped", "quantity"]
+    price_reason: PriceReason | None = None
     reference_price_minor: Count | UnsetType | None = UNSET
 
 
@@ -180,6 +181,7 @@ class Line(msgspec.Struct, frozen=True):
     unit_price_minor: Count
     price_version: Count
     flash: str | None
+    price_reason: PriceReason | None = None  # not told by servers before rule 45
     lot: str | None = None
     commission_bps: Count | None = None
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.commerce.pricing import is_deep, price_in_force, server_time_ms
+from server.commerce.pricing import Reason, is_deep, price_in_force, server_time_ms
 from server.verify.bodies import (
     FlashPrice,
     LotBid,
@@ -112,6 +112,37 @@ def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
     return None if is_true[body.reason] else f"it did not end by {body.reason}"
 
 
+@rule(45, "A price says why it is the price")
+def reason_is_true(step: Step, before: Replay) -> str | None:
+    """`price_reason` of a product, of what follows a flash price and of an order's line is the rule that gave
+    the price in force, with its id; of what was won in an auction the lot.
+
+    Entries of servers that gave no reason are not judged.
+    """
+    match step.body:
+        case ProductUpdated(sku=sku, price_reason=told):
+            old = before.products.get(sku)
+            reasons = [(told, old.price_at(step.sale_ms).reason if old else Reason())]
+        case PriceEnded(price_reason=told):
+            reasons = [(told, Reason())]
+        case OrderChange(order=order) if step.entry.kind == "order.held":
+            reasons = [
+                (
+                    line.price_reason,
+                    Reason("lot", line.lot)
+                    if line.lot
+                    else before.products[line.sku].price_at(step.sale_ms).reason,
+                )
+                for line in order.lines
+            ]
+        case _:
+            return None
+    for told, due in reasons:
+        if told is not None and (told.rule, told.id) != due:
+            return f"the reason told is {(told.rule, told.id)}, must be {tuple(due)}"
+    return None
+
+
 @rule(20, "Deadlines are told on the server's clock")
 def deadlines_are_derived(step: Step, before: Replay) -> str | None:
     """`…_at_ms` is the sale-clock deadline on the server's clock, and null while the sale clock stands."""
@@ -184,6 +215,7 @@ RULES = (
     flash_is_announced,
     deep_flash_is_confirmed,
     flash_ends,
+    reason_is_true,
     deadlines_are_derived,
     pin_tells_the_price,
     restock_is_what_it_says,

@@ -36,10 +36,11 @@ def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | No
     if step.entry.kind != "order.held" or body.order.lot is not None:
         return None
     for line in body.order.lines:
-        due = before.products[line.sku].price_at(step.sale_ms)
+        now = before.products[line.sku].price_at(step.sale_ms)
         charged = (line.unit_price_minor, line.price_version, line.flash)
-        if charged != tuple(due):
-            return f"charged {charged} for {line.sku}, in force is {tuple(due)}"
+        due = (now.price_minor, now.version, now.flash_id)
+        if charged != due:
+            return f"charged {charged} for {line.sku}, in force is {due}"
     return None
 
 

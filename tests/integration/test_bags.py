@@ -13,6 +13,8 @@ from server.commerce.orders import Placed
 from server.store.outcome import Refused
 from server.store.store import Store
 
+LIST = {"rule": "list", "id": None}
+
 
 @pytest.fixture
 async def sale(store: Store) -> Sale:
@@ -61,7 +63,9 @@ async def test_nothing_of_a_bag_is_held_when_a_line_is_refused(sale: Sale) -> No
         ((("vase", 3, 500), ("mug", 4, 1000)), Refused("limit_reached", {"sku": "mug", "limit": 3})),
         (
             (mug, ("vase", 1, 499)),
-            Refused("price_changed", {"sku": "vase", "price_minor": 500, "price_version": 1}),
+            Refused(
+                "price_changed", {"sku": "vase", "price_minor": 500, "price_version": 1, "price_reason": LIST}
+            ),
         ),
         ((mug, ("cup", 1, 500)), Refused("unknown_sku", {"sku": "cup"})),
         ((mug, ("a b", 1, 500)), Refused("unknown_sku", {"sku": "a b"})),

@@ -41,6 +41,11 @@ async def paid_price(sale: Sale, quantity: int = 1, seen: int = 1000) -> tuple[i
     return line.unit_price_minor, line.price_version, line.flash
 
 
+def back_to_list(version: int) -> Refused:
+    why = {"rule": "list", "id": None}
+    return Refused("price_changed", {"price_minor": 1000, "price_version": version, "price_reason": why})
+
+
 async def test_window_and_versions(sale: Sale) -> None:
     flash = await announced(sale, starts_in_s=10, quantity=5)
     assert await bodies(sale.store, SHOW, "price.flash") == [flash]
@@ -49,12 +54,18 @@ async def test_window_and_versions(sale: Sale) -> None:
     await advance(sale.store, SHOW, 10_000)
     assert await price(sale) == (700, 2)
     assert await paid_price(sale, seen=700) == (700, 2, flash["id"])
+    placed = await sale.hold(seen=700)
+    assert isinstance(placed, Placed)
+    assert decoded(placed.order.json)["lines"][0]["price_reason"] == {"rule": "flash", "id": flash["id"]}
+    refused = await sale.hold(seen=600)
+    assert isinstance(refused, Refused)
+    assert refused.detail["price_reason"] == {"rule": "flash", "id": flash["id"]}
     await advance(sale.store, SHOW, 60_000)
     assert await price(sale) == (1000, 3)
-    assert await sale.hold(seen=700) == Refused("price_changed", {"price_minor": 1000, "price_version": 3})
+    assert await sale.hold(seen=700) == back_to_list(3)
     await sale.ledger.expire_due(SHOW)
     ended = {"id": flash["id"], "sku": "mug", "price_minor": 1000, "price_version": 3, "reason": "window"}
-    ended["reference_price_minor"] = 700
+    ended |= {"reference_price_minor": 700, "price_reason": {"rule": "list", "id": None}}
     assert await bodies(sale.store, SHOW, "price.ended") == [ended]
     assert await price(sale) == (1000, 3)
 
@@ -103,9 +114,7 @@ async def test_quota_ends_it_at_once(sale: Sale) -> None:
     assert (await paid_price(sale, quantity=3))[0] == 700
     assert [ended["reason"] for ended in await bodies(sale.store, SHOW, "price.ended")] == ["quantity"]
     assert await price(sale) == (1000, 3)
-    assert await sale.hold(BORIS, seen=700) == Refused(
-        "price_changed", {"price_minor": 1000, "price_version": 3}
-    )
+    assert await sale.hold(BORIS, seen=700) == back_to_list(3)
     assert await sale.catalog.stop_flash(SHOW, CREATOR, str(flash["id"])) == FlashStopped()
     assert len(await bodies(sale.store, SHOW, "price.ended")) == 1
 

@@ -95,6 +95,7 @@ async def test_refusals_of_the_sale_change_nothing(web: Web) -> None:
     await refused(404, "unknown_sku", order(web, sku="no such {thing}"))
     problem = await refused(409, "price_changed", order(web, price_minor=999))
     assert (problem["price_minor"], problem["price_version"]) == (1000, 1)
+    assert problem["price_reason"] == {"rule": "list", "id": None}
     problem = await refused(409, "limit_reached", order(web, quantity=5))
     assert problem["limit"] == 4
     path = "/api/v1/shows/nowhere/orders"

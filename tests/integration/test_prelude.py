@@ -162,10 +162,17 @@ async def test_the_price_in_force_before_during_and_after_a_flash(body: Body) ->
         flash_version = '4', flash_starts_sale_ms = '10', flash_ends_sale_ms = '20'}
         local out = {'ok'}
         for _, at in ipairs({9, 10, 19, 20}) do
-          local price, version, flash = price_in_force(p, at)
-          out[#out + 1] = price .. ' ' .. version .. ' ' .. (flash or '-')
+          local price, version, rule, id = price_in_force(p, at)
+          out[#out + 1] = price .. ' ' .. version .. ' ' .. rule .. ' ' .. (id or '-')
         end
         p.flash_id = ''
         out[#out + 1] = (price_in_force(p, 15))
         return out"""
-    assert await body(lua) == [b"ok", b"1000 3 -", b"700 4 f", b"700 4 f", b"1000 5 -", 1000]
+    assert await body(lua) == [
+        b"ok",
+        b"1000 3 list -",
+        b"700 4 flash f",
+        b"700 4 flash f",
+        b"1000 5 list -",
+        1000,
+    ]

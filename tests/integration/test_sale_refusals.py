@@ -54,7 +54,7 @@ async def test_a_hold_is_refused_in_the_contracts_order(sale: Sale) -> None:
     await sale.set(state="live")
     await ask("sales_paused")
     await sale.set(sales_paused=0)
-    await ask("price_changed", price_minor=1000, price_version=1)
+    await ask("price_changed", price_minor=1000, price_version=1, price_reason={"rule": "list", "id": None})
     await ask("limit_reached", seen=1000, limit=2)
     await sale.held(ANNA, sku="vase")
     await ask("sold_out", sku="vase", seen=1000, left=0)

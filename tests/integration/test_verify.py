@@ -223,6 +223,11 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (17, nth("product.updated", 1, sku="mug"), body(price_version=more(1)), None),
     (18, first_flash, short_flash, None),
     (43, nth("price.flash", sku="pot"), body(confirmed=False), None),
+    (45, nth("product.updated", 1, sku="mug"), body(price_reason={"rule": "flash", "id": "f_1"}), None),
+    (45, nth("price.ended"), body(price_reason={"rule": "flash", "id": "f_1"}), None),
+    (45, third_at_flash, in_line(0, price_reason={"rule": "list", "id": None}), None),
+    (45, several(1), in_line(1, price_reason={"rule": "list", "id": None}), None),
+    (45, auctioned, in_line(0, price_reason={"rule": "list", "id": None}), None),
     (44, mug_updated, body(reference_price_minor=None), None),
     (44, nth("price.flash", 1), body(reference_price_minor=more(1)), None),
     (44, nth("price.flash", 1), body(earlier_prices=[[1, 1]], reference_price_minor=1), None),
@@ -288,7 +293,7 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (39, nth("lot.closed"), body(winner=ANNA.pid), None),
     (39, nth("lot.cancelled"), stock(held=more(1)), None),
     (40, auctioned, lot_price(-100), None),
-    (40, auctioned, lambda record: _change(record["body"]["order"]["lines"][0], {"lot": "l_other"}), None),
+    (40, auctioned, in_line(0, lot="l_other", price_reason={"rule": "lot", "id": "l_other"}), None),
 ]
 
 

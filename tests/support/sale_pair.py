@@ -41,6 +41,10 @@ Record = dict[str, Any]
 Picked = tuple[Principal, str, Order]
 
 
+def _reason(told: Any) -> tuple[str, str | None]:
+    return told.rule, told.id
+
+
 class SalePair:
     """See the module. `run` runs a coroutine on the loop that `store` belongs to."""
 
@@ -173,8 +177,11 @@ class SalePair:
             view = real.order.view()
             self.agree(self.seen_state(view.state, view.expires_sale_ms), said)
             order = self.model.orders[who.pid, key]
-            told = [(line.unit_price_minor, line.price_version, line.flash) for line in view.lines]
+            told = [
+                (line.unit_price_minor, line.price_version, _reason(line.price_reason)) for line in view.lines
+            ]
             assert told == [line.price for line in order.lines]
+            assert [line.flash for line in view.lines] == [line.price.flash_id for line in order.lines]
             assert view.total_minor == order.price_of([line.quantity for line in order.lines])
             self.ids[who.pid, key] = view.id
         else:
@@ -319,7 +326,7 @@ class SalePair:
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
         flash, now = product.flash, self.model.sale_ms(self.ts)
         expected = price_in_force(product.list_price_minor, product.version, flash, now)
-        assert (view.price_minor, view.price_version) == expected[:2]
+        assert (view.price_minor, view.price_version, _reason(view.price_reason)) == expected
         assert (view.flash.id if view.flash else None) == (flash.id if flash else None)
         lowest = self.model.reference_price(self.ts, sku)
         told = view.reference_price_minor

@@ -28,8 +28,9 @@ def test_commission_is_rounded_half_up_to_whole_minor_units(goods: int, bps: int
 
 def test_the_window_is_half_open_and_the_version_after_it_is_reserved() -> None:
     seen = [price_in_force(1000, 5, FLASH, at) for at in (99, 100, 199, 200)]
-    assert seen == [(1000, 5, None), (700, 6, "f"), (700, 6, "f"), (1000, 7, None)]
-    assert price_in_force(1000, 5, None, 150) == (1000, 5, None)
+    during = (700, 6, ("flash", "f"))
+    assert seen == [(1000, 5, ("list", None)), during, during, (1000, 7, ("list", None))]
+    assert price_in_force(1000, 5, None, 150) == (1000, 5, ("list", None))
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 10**5))

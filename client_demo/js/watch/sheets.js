@@ -23,12 +23,15 @@ const AGAIN = new Map([
   ["limit_reached", ({ limit }) => `at most ${limit} for each`],
 ]);
 
+/** Why a price is the price, by the rule that gave it. */
+const WHY = { list: "the regular price", flash: "a flash price", show_flash: "a price for the whole show", campaign: "a price for some days" };
+
 /** How a tap or an order ends: icon, tone, heading, sentence, and what can be done next. Pure. */
 function outcomeOf(code, detail, product, now) {
   const left = product?.left ? ` ${product.left} still available at ${now}.` : "";
   if (detail.several && AGAIN.has(code)) return { icon: "bag", tone: "warn", title: `${product?.title ?? "Something"}: ${AGAIN.get(code)(detail, now)}`, body: "Nothing of your bag was held or charged.", again: "Back to the bag", ghost: "Close" };
   return {
-    price_changed: { icon: "alert", tone: "warn", title: "The price changed", body: `It rose before your tap arrived. It is ${now} now. Nothing was charged.`, again: `Buy for ${now}`, ghost: "Not now" },
+    price_changed: { icon: "alert", tone: "warn", title: "The price changed", body: `It rose before your tap arrived. It is ${now} now${WHY[detail.price_reason?.rule] ? `, ${WHY[detail.price_reason.rule]}` : ""}. Nothing was charged.`, again: `Buy for ${now}`, ghost: "Not now" },
     hold_expired: { icon: "clock", title: "Your hold ended", body: `You were not charged.${left}`, again: left && "Hold one again", ghost: "Close" },
     sold_out: { icon: "bag", title: WORDS.soldOut, body: `0 left${product?.held ? `, ${product.held} on hold` : ""}. Nothing was charged.` },
     limit_reached: { icon: "users", title: WORDS.limit(detail.limit, detail.limit), body: WORDS.limitRule(detail.limit) },

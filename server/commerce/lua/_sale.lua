@@ -97,11 +97,6 @@ local function tell_reference(p)
   return lowest or NULL
 end
 
--- Why a price: the rule that gave it, and which of its kind.
-local function reason_json(flash)
-  return flash and '{"rule":"flash","id":"' .. flash .. '"}' or '{"rule":"list","id":null}'
-end
-
 local function end_flash(p, reason)
   local id, version = p.flash_id, tonumber(p.flash_version) + 1
   if is_on_offer() and sale_ms >= tonumber(p.flash_starts_sale_ms) then
@@ -112,8 +107,9 @@ local function end_flash(p, reason)
   redis.call('HSET', base .. 'p:' .. p.sku, 'price_version', version)
   redis.call('ZREM', base .. 'flashes', p.sku)
   p.flash_id, p.price_version = nil, version
-  append('public', 'price.ended', J('id', id, 'sku', p.sku, 'price_minor', tonumber(p.list_price_minor),
-    'price_version', version, 'reason', reason, 'reference_price_minor', tell_reference(p)))
+  local price_minor, now, rule, rule_id = price_in_force(p, sale_ms)
+  append('public', 'price.ended', J('id', id, 'sku', p.sku, 'price_minor', price_minor, 'price_version', now,
+    'price_reason', RAW(reason_json(rule, rule_id)), 'reason', reason, 'reference_price_minor', tell_reference(p)))
 end
 
 local function end_flash_if_over(p)

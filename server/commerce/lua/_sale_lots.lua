@@ -75,7 +75,8 @@ end
 local function sell(l, p, winner)
   local price, bps = l.price_minor, tonumber(p.commission_bps) or 0
   local commission = math.floor(price / 10000) * bps + math.floor(((price % 10000) * bps + 5000) / 10000)
-  local line = J('sku', l.sku, 'quantity', 1, 'unit_price_minor', price, 'price_version', 0, 'flash', NULL, 'lot', l.id)
+  local line = J('sku', l.sku, 'quantity', 1, 'unit_price_minor', price, 'price_version', 0, 'flash', NULL,
+    'price_reason', RAW(reason_json('lot', l.id)), 'lot', l.id)
   local static = J('id', l.order, 'show', show.id, 'seller', p.seller or NULL, 'creator', show.owner,
     'market', show.market or NULL, 'lines', RAW('[' .. line .. ']'), 'sku', l.sku, 'quantity', 1,
     'unit_price_minor', price, 'goods_minor', price, 'shipping_minor', 0, 'tax_minor', 0, 'total_minor', price,

@@ -27,12 +27,14 @@ local first, several = product(lines[1].sku), #lines > 1
 for i = 2, #lines do -- one order is one sale by one seller
   if product(lines[i].sku).seller ~= first.seller then return refuse_line('mixed_sellers', lines, lines[i]) end
 end
-local versions = {}
+local versions, reasons = {}, {}
 for i, l in ipairs(lines) do
-  local unit_minor, version, flash = price_in_force(product(l.sku), sale_ms)
-  l.unit_minor, l.flash, versions[i] = unit_minor, flash or '', version
+  local unit_minor, version, rule, rule_id = price_in_force(product(l.sku), sale_ms)
+  l.unit_minor, l.flash, versions[i] = unit_minor, rule == 'flash' and rule_id or '', version
+  reasons[i] = reason_json(rule, rule_id)
   if l.unit_minor > l.seen_minor then
-    return refuse_line('price_changed', lines, l, 'price_minor', l.unit_minor, 'price_version', versions[i])
+    return refuse_line('price_changed', lines, l, 'price_minor', l.unit_minor, 'price_version', versions[i],
+      'price_reason', RAW(reasons[i]))
   end
 end
 local no, due = room_for(actor, lines)
@@ -49,8 +51,8 @@ for i, l in ipairs(lines) do
   commission = commission + math.floor(minor / 10000) * line_bps
     + math.floor(((minor % 10000) * line_bps + 5000) / 10000)
   if line_bps ~= bps then rate = 'null' end
-  told[i] = string.format('{"sku":"%s","quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s%s}', l.sku,
-    l.quantity, l.unit_minor, versions[i], l.flash == '' and 'null' or '"' .. l.flash .. '"',
+  told[i] = string.format('{"sku":"%s","quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s,"price_reason":%s%s}',
+    l.sku, l.quantity, l.unit_minor, versions[i], l.flash == '' and 'null' or '"' .. l.flash .. '"', reasons[i],
     several and string.format(',"commission_bps":%d', line_bps) or '')
 end
 local one = lines[1]

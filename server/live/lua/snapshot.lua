@@ -1,6 +1,6 @@
 -- gives way: join
 -- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, the open lots (id and
--- hash of each), then for every product in order: its hash, the price in force and its version.
+-- hash of each), then for every product in order: its hash, the price in force, its version and (JSON) its reason.
 local flat = {}
 for name, value in pairs(show) do
   flat[#flat + 1] = name
@@ -16,10 +16,11 @@ for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
   if #fields > 0 then
     local p = {}
     for i = 1, #fields, 2 do p[fields[i]] = fields[i + 1] end
-    local price_minor, version = price_in_force(p, sale_ms)
+    local price_minor, version, rule, id = price_in_force(p, sale_ms)
     reply[#reply + 1] = fields
     reply[#reply + 1] = price_minor
     reply[#reply + 1] = version
+    reply[#reply + 1] = reason_json(rule, id)
   end
 end
 return reply

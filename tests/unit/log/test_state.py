@@ -44,6 +44,7 @@ def snapshot(
         flat({**PRODUCT, **(product or {})}),
         price,
         3,
+        b'{"rule":"list","id":null}',
     ]
     return build(reply)
 
