@@ -23,6 +23,7 @@ from server.commerce.payments.news import News
 from server.commerce.payments.records import StoreRecords
 from server.commerce.payments.sandbox import SandboxGateway
 from server.commerce.reconciler import Reconciler
+from server.commerce.reductions import Reductions
 from server.commerce.sweeper import Sweeper
 from server.hooks.registry import Hooks
 from server.hooks.sender import Sender
@@ -179,6 +180,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         archive=archive,
         catalog=Catalog(store),
         catalog_files=CatalogFiles(store),
+        reductions=Reductions(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),

@@ -56,6 +56,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "bad_part": ProblemKind(409, "A bundle is made of other products of its seller, none of them a bundle"),
     "confirm_required": ProblemKind(409, "The price gives up much: see what it may cost and confirm it"),
     "below_floor": ProblemKind(409, "The price is below the product's floor"),
+    "nothing_reduced": ProblemKind(409, "No product of the show would be cheaper"),
     "flash_running": ProblemKind(409, "A flash price is already announced for this product"),
     "too_many_lots": ProblemKind(409, "The show has as many open lots as it may have"),
     "lot_closed": ProblemKind(409, "The lot is over"),

@@ -14,25 +14,32 @@ function deadline(show, deadlineSaleMs, deadlineAtMs) {
 
 /**
  * What is offered for a product now (an `Offer`): a flash starts at `presentMs`, with the frame on which it was pressed, and
- * ends at `serverMs`: no page offers a price that the server does not give yet, or that is over.
+ * ends at `serverMs`: no page offers a price that the server does not give yet, or that is over. A product's own flash price
+ * goes before the reduction of the whole show: `flash` is that which counts, `own` the product's.
  */
 export function offer(show, product, presentMs, serverMs) {
-  const flash = flashView(show, product, presentMs, serverMs);
-  const price_minor = flash?.phase === "running" ? product.flash.price_minor : product.list_price_minor;
+  const whole = product.show_flash_price_minor == null ? null : wholeShow(show, presentMs, serverMs);
+  const own = view(show, product.flash, presentMs, serverMs);
+  const general = whole?.phase === "running" ? product.show_flash_price_minor : product.list_price_minor;
+  const price_minor = own?.phase === "running" ? product.flash.price_minor : general;
   const was_minor = product.reference_price_minor > price_minor ? product.reference_price_minor : null;
-  return { price_minor, was_minor, percent: was_minor ? Math.round((1 - price_minor / was_minor) * 100) : 0, flash };
+  const flash = own?.phase === "running" ? own : whole?.phase === "running" ? whole : (own ?? whole);
+  return { price_minor, was_minor, percent: was_minor ? Math.round((1 - price_minor / was_minor) * 100) : 0, flash, own };
 }
 
-function flashView(show, { flash }, presentMs, serverMs) {
+/** The reduction of the whole show, as `offer` tells a flash price; null without one. */
+export const wholeShow = (show, presentMs, serverMs) => view(show, show.show_flash, presentMs, serverMs);
+
+function view(show, flash, presentMs, serverMs) {
   if (!flash || show.state === "ended" || flash.quantity_left === 0 || presentMs < (flash.visible_from_ms ?? 0) - 0.5) return null;
   const starts = deadline(show, flash.starts_sale_ms, flash.starts_at_ms) ?? 0;
   const ends = deadline(show, flash.ends_sale_ms, flash.ends_at_ms);
   const now = saleMs(show, serverMs);
   if (ends === null || now >= ends) return null;
-  const view = { paused: show.frozen, quantity_left: flash.quantity_left ?? null };
+  const seen = { paused: show.frozen, quantity_left: flash.quantity_left ?? null };
   const onScreen = saleMs(show, presentMs) >= starts - (flash.pressed_before_ms ?? 0) - 0.5;
-  if (!onScreen || now < starts) return { ...view, phase: "announced", remaining_ms: Math.max(0, starts - now), fraction: 1 };
-  return { ...view, phase: "running", remaining_ms: ends - now, fraction: (ends - now) / Math.max(1, ends - starts) };
+  if (!onScreen || now < starts) return { ...seen, phase: "announced", remaining_ms: Math.max(0, starts - now), fraction: 1 };
+  return { ...seen, phase: "running", remaining_ms: ends - now, fraction: (ends - now) / Math.max(1, ends - starts) };
 }
 
 /** Time left of a lot, on the sale clock; 0 when it is over. */

@@ -12,7 +12,7 @@ const LOTS_OVER_KEPT = 4;
 const BEHIND_MAX = 3;
 const SHOW = {
   id: "", title: "", currency: "", owner: "", state: "scheduled", sales_paused: false, video_blanked: false, host_away: false, frozen: false,
-  frozen_total_ms: 0, frozen_since_ms: 0, test_mode: false, chat_mode: "all", slow_mode_s: 0, starts_at_ms: null, reason: undefined,
+  frozen_total_ms: 0, frozen_since_ms: 0, test_mode: false, show_flash: null, chat_mode: "all", slow_mode_s: 0, starts_at_ms: null, reason: undefined,
 };
 
 const showFields = (data) => Object.fromEntries(Object.keys(SHOW).filter((name) => data[name] !== undefined).map((name) => [name, data[name]]));
@@ -38,7 +38,7 @@ export function fromSnapshot(data, before = null) {
   };
 }
 
-const asProduct = (product, as_of) => ({ flash: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
+const asProduct = (product, as_of) => ({ flash: null, show_flash_price_minor: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
 
 /** Applies one update: {state, verdict}. "loss": ask again from `last`. */
 export function receive(state, update) {
@@ -82,7 +82,16 @@ const CHANGES = {
   "price.ended": (state, { data }) => {
     const { id, sku, price_minor, price_version } = data;
     const old = state.products[sku];
-    return old ? withProduct(state, { ...old, ...reference(data), flash: old.flash?.id === id ? null : old.flash, list_price_minor: price_minor, price_version }) : state;
+    const listed = (data.price_reason?.rule ?? "list") === "list" ? { list_price_minor: price_minor } : {};
+    return old ? withProduct(state, { ...old, ...reference(data), ...listed, flash: old.flash?.id === id ? null : old.flash, price_version }) : state;
+  },
+  "price.show_flash": (state, { data: { prices, ...flash }, ts, at_ms = ts ?? 0 }) => {
+    const show_flash = { ...flash, visible_from_ms: at_ms, pressed_before_ms: (ts ?? at_ms) - at_ms };
+    return withPrices({ ...state, show: { ...state.show, show_flash } }, prices, ({ price_minor }) => ({ show_flash_price_minor: price_minor }));
+  },
+  "price.show_ended": (state, { data: { id, prices } }) => {
+    if (state.show.show_flash?.id !== id) return state;
+    return withPrices({ ...state, show: { ...state.show, show_flash: null } }, prices, ({ price_version }) => ({ price_version }));
   },
   "lot.opened": (state, { data }) => withLot(state, data),
   "lot.bid": (state, { data }) => withLot(state, data),
@@ -101,6 +110,13 @@ const CHANGES = {
     chat: chat?.length ? [...state.chat, ...chat].slice(-CHAT_KEPT) : state.chat,
   }),
 };
+
+/** What an entry tells of each of its products, and who is in the reduction of the whole show. */
+function withPrices(state, prices, more) {
+  const told = new Map(prices.map((each) => [each.sku, { ...reference(each), ...more(each) }]));
+  const products = Object.entries(state.products).map(([sku, product]) => [sku, { ...product, show_flash_price_minor: null, ...told.get(sku) }]);
+  return { ...state, products: Object.fromEntries(products) };
+}
 
 const reference = ({ reference_price_minor }) => (reference_price_minor === undefined ? {} : { reference_price_minor });
 
@@ -157,9 +173,9 @@ export function variantsOf({ skus, products }, product) {
 }
 
 /** Is something in the state that has yet to reach the screen? */
-export function awaitsFrame({ pins, products }, presentMs) {
+export function awaitsFrame({ show, pins, products }, presentMs) {
   const later = (ms) => ms - 0.5 > presentMs;
-  return pins.some((pin) => later(pin.at_ms)) || Object.values(products).some((product) => later(product.flash?.visible_from_ms ?? 0));
+  return later(show.show_flash?.visible_from_ms ?? 0) || pins.some((pin) => later(pin.at_ms)) || Object.values(products).some((product) => later(product.flash?.visible_from_ms ?? 0));
 }
 
 /** Units of a product in own orders that count against its limit. */

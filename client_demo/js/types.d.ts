@@ -33,6 +33,8 @@ export interface Product {
   bucket?: string | null;
   per_viewer_max?: number | null;
   flash: Flash | null;
+  /** In the reduction of the whole show; null: not in it. */
+  show_flash_price_minor?: number | null;
   image_url?: string | null;
   commission_bps?: number;
   disclosure?: string | null;

@@ -66,8 +66,7 @@ class Sale(Shelf):
         return Refused("sales_paused") if self.sales_paused else None
 
     def _price(self, sku: str, ts: int) -> PriceInForce:
-        product = self.products[sku]
-        return price_in_force(product.list_price_minor, product.version, product.flash, self.sale_ms(ts))
+        return price_in_force(self.prices(sku), self.sale_ms(ts))
 
     def _no_room(self, pid: str, lines: Sequence[Line]) -> Refused | None:
         """Caps and quotas of all, then the stock of all, as a hold and a late success ask them."""

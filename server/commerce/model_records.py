@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from server.commerce.price_record import Record
-from server.commerce.pricing import Flash, PriceInForce
+from server.commerce.pricing import Flash, PriceInForce, ShowFlash
 
 HOLDING = ("held", "paying")
 COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
@@ -16,6 +16,20 @@ class FlashTerms:
     sku: str
     quantity: int | None
     per_viewer_max: int | None
+
+
+@dataclass
+class ShowTerms:
+    """A reduction of the whole show that is announced or running: the price of each product in it."""
+
+    id: str
+    prices: dict[str, int]
+    starts_sale_ms: int
+    ends_sale_ms: int
+
+    def of(self, sku: str) -> ShowFlash:
+        """As one product sees it."""
+        return ShowFlash(self.id, self.prices.get(sku), self.starts_sale_ms, self.ends_sale_ms)
 
 
 @dataclass

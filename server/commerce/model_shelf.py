@@ -1,11 +1,21 @@
 """The half of the model (`model.py`) that is not about one order: clock, what is left, catalogue. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.commerce.model_records import COUNTED, HOLDING, FlashTerms, Order, Product
+from server.commerce.model_records import COUNTED, HOLDING, FlashTerms, Order, Product, ShowTerms
 from server.commerce.price_record import Low, Record, day_of, reference_price, with_prices
-from server.commerce.pricing import Flash, is_deep, preview, reduced, sale_time_ms
+from server.commerce.pricing import (
+    Flash,
+    Prices,
+    is_deep,
+    preview,
+    price_below,
+    price_in_force,
+    reduced,
+    sale_time_ms,
+    show_price,
+)
 from server.store.outcome import Refused
 
 
@@ -24,6 +34,10 @@ class Shelf:
     orders: dict[tuple[str, str], Order] = field(default_factory=dict[tuple[str, str], Order])
     banned: set[str] = field(default_factory=set[str])
     undone: set[str] = field(default_factory=set[str])
+    show_flash: ShowTerms | None = None
+    show_flashes: set[str] = field(default_factory=set[str])
+    price_steps: int = 0
+    """Starts and ends of the reductions of the whole show that are over."""
 
     # clock
 
@@ -48,6 +62,8 @@ class Shelf:
         for order in self.orders.values():
             if order.state in HOLDING and order.expires_sale_ms <= now:
                 order.state = "expired"
+        if self.show_flash and self.show_flash.ends_sale_ms <= now:
+            self._end_show_flash(ts, self.show_flash)
         for product in self.products.values():
             if product.flash and product.flash.ends_sale_ms <= now:
                 self._end_flash(ts, product, product.flash)
@@ -108,7 +124,8 @@ class Shelf:
             return Refused("use_restock")
         if floor is not None and price < floor:
             return Refused("below_floor", {"floor_minor": floor})
-        if old and old.flash and price != old.list_price_minor:
+        reduced_now = old and (old.flash or (self.show_flash and sku in self.show_flash.prices))
+        if old and reduced_now and price != old.list_price_minor:
             return Refused("flash_running")
         if old and old.parts != (parts or {}):
             return Refused("bundle_is_fixed", {"sku": sku})
@@ -173,8 +190,9 @@ class Shelf:
             return Refused("confirm_required", preview(listed, price, cost, units))
         starts = self.sale_ms(ts) + in_ms
         product.record = with_prices(product.record, earlier, day_of(ts))
-        product.reference_minor = self.reference_price(ts, terms.sku)
-        product.flash = Flash(flash_id, price, product.version + 1, starts, starts + for_ms)
+        product.reference_minor = self.reference_price(ts, terms.sku, anew=True)
+        version = price_in_force(self.prices(terms.sku), self.sale_ms(ts)).version
+        product.flash = Flash(flash_id, price, version + 1, starts, starts + for_ms)
         self.flashes[flash_id] = terms
         return "ok"
 
@@ -218,20 +236,99 @@ class Shelf:
     def _end_flash(self, ts: int, product: Product, flash: Flash) -> None:
         if flash.starts_sale_ms <= self.sale_ms(ts):
             self._note(ts, product, flash.price_minor)
-        product.version, product.flash = flash.version + 1, None
+        product.version, product.flash = product.version + 2, None
 
     def _note(self, ts: int, product: Product, price: int) -> None:
         """This price is in force no more."""
         if self.state != "scheduled":
             product.record = with_prices(product.record, [(price, day_of(ts))], day_of(ts))
 
-    def reference_price(self, ts: int, sku: str) -> int | None:
-        """The lowest price of 30 days, before the flash price where one is announced."""
+    def prices(self, sku: str) -> Prices:
+        """All that a product's price follows from."""
         product = self.products[sku]
+        show_flash = self.show_flash.of(sku) if self.show_flash else None
+        version = product.version + self.price_steps
+        return Prices(product.list_price_minor, version, product.flash, show_flash)
+
+    def reference_price(self, ts: int, sku: str, *, anew: bool = False) -> int | None:
+        """The lowest price of 30 days, before the flash price where one is announced, else before the
+        reduction that runs, or (`anew`) one that begins now.
+        """
+        product, prices, now = self.products[sku], self.prices(sku), self.sale_ms(ts)
         if product.flash:
             return product.reference_minor
-        now = None if self.state == "scheduled" else product.list_price_minor
-        return reference_price(product.record, now, day_of(ts))
+        price = price_in_force(prices, now).price_minor if anew else price_below(prices, now)
+        return reference_price(product.record, None if self.state == "scheduled" else price, day_of(ts))
+
+    def start_show_flash(
+        self,
+        ts: int,
+        flash_id: str,
+        percent: int,
+        skus: Sequence[str],
+        *,
+        in_ms: int,
+        for_ms: int,
+        confirm: bool,
+        earlier: Mapping[str, Sequence[Low]],
+    ) -> str | Refused:
+        """Announce a percentage off all products, or some, as far as their floors allow."""
+        self.advance(ts)
+        if self.state == "ended":
+            return Refused("show_closed")
+        if self.show_flash:
+            return Refused("flash_running")
+        if unknown := [sku for sku in skus if sku not in self.products]:
+            return Refused("unknown_sku", {"sku": unknown[0]})
+        prices: dict[str, int] = {}
+        for sku in skus or self.products:
+            product = self.products[sku]
+            price = show_price(product.list_price_minor, percent, product.floor_minor)
+            if price is not None:
+                prices[sku] = price
+        if not prices:
+            return Refused("nothing_reduced")
+        if not confirm and (costs := self._show_flash_costs(prices)):
+            return Refused("confirm_required", {"percent_off": percent, **costs})
+        for sku in prices:
+            product = self.products[sku]
+            product.record = with_prices(product.record, earlier.get(sku, ()), day_of(ts))
+        starts = self.sale_ms(ts) + in_ms
+        self.show_flash = ShowTerms(flash_id, prices, starts, starts + for_ms)
+        self.show_flashes.add(flash_id)
+        return "ok"
+
+    def _show_flash_costs(self, prices: Mapping[str, int]) -> dict[str, object]:
+        """What it may cost, when some price of it has to be confirmed."""
+        units = given_up = 0
+        losses: list[int] = []
+        risky = False
+        for sku, price in prices.items():
+            product = self.products[sku]
+            parts = self.pieces(sku)
+            all_of_it = min((self.left(part) + self.held(part)) // n for part, n in parts.items())
+            units += all_of_it
+            given_up += all_of_it * (product.list_price_minor - price)
+            risky = risky or is_deep(product.list_price_minor, price)
+            if product.cost_minor is not None:
+                losses.append(all_of_it * max(0, product.cost_minor - price))
+                risky = risky or price < product.cost_minor
+        loss = sum(losses) if losses else None
+        return {"units": units, "given_up_minor": given_up, "loss_minor": loss} if risky else {}
+
+    def stop_show_flash(self, ts: int, flash_id: str) -> str | Refused:
+        self.advance(ts)
+        if flash_id not in self.show_flashes:
+            return Refused("unknown_flash")
+        if self.show_flash and self.show_flash.id == flash_id:
+            self._end_show_flash(ts, self.show_flash)
+        return "ok"
+
+    def _end_show_flash(self, ts: int, terms: ShowTerms) -> None:
+        if terms.starts_sale_ms <= self.sale_ms(ts):
+            for sku, price in terms.prices.items():
+                self._note(ts, self.products[sku], price)
+        self.show_flash, self.price_steps = None, self.price_steps + 2
 
     def _end_if_used_up(self, ts: int, order: Order) -> None:
         for flash_id in order.flashes:

@@ -11,7 +11,7 @@ for 30 days (`price_record.py`).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from server.commerce import price_record
@@ -41,19 +41,20 @@ class PriceHistory:
         self._store = store
 
     async def elsewhere(
-        self, show: str, principal: Principal, action: str, sellers: dict[str, str | None]
+        self, show: str, principal: Principal, action: str, sellers: Mapping[str, str | None]
     ) -> dict[str, str] | Refused:
         """What the sellers' other shows say of these skus: sku → record (as text), where there is any.
 
         `sellers`: sku → pid, "" for the show's owner, None for whoever sells it here already (nobody: left
-        out). Refusals: unknown_show, and forbidden, when `principal` may not do `action` here.
+        out); empty: all products that are here. Refusals: unknown_show, and forbidden, when `principal` may
+        not do `action` here.
         """
         here = await self._ask(show, tuple(sellers), action, principal)
         if isinstance(here, Refused):
             return here
         had = {sku: seller for seller, sku in here.records}
         wanted: dict[str, list[str]] = {}
-        for sku, seller in sellers.items():
+        for sku, seller in (sellers or dict.fromkeys(had)).items():
             if pid := had.get(sku) if seller is None else seller or here.owner:
                 wanted.setdefault(pid, []).append(sku)
         found: dict[str, str] = {}

@@ -1,9 +1,10 @@
 """The price in force: a pure function of a product's log entries and the sale clock.
 
-The same rule stands in `server/log/prelude.lua` (`price_in_force`), where it decides what a buyer is
+A creator's flash price goes before a reduction of the whole show, and that before the list price. The same
+rule stands in `server/log/prelude.lua` (`price_in_force`), where it decides what a buyer is
 charged; this twin serves the model and `vendue verify`. Times are milliseconds of the sale clock, which
 stands still while the show is frozen. A flash price announced at version v reserves two versions: v+1 on
-[starts, ends) and v+2 for the list price after it, whether or not anybody has written the `price.ended`
+[starts, ends) and v+2 for the price after it, whether or not anybody has written the `price.ended`
 notice yet.
 """
 
@@ -20,8 +21,30 @@ class Flash(NamedTuple):
     ends_sale_ms: int
 
 
+class ShowFlash(NamedTuple):
+    """The reduction of a whole show, as one product sees it: `price_minor` None when it is not in it."""
+
+    id: str
+    price_minor: int | None
+    starts_sale_ms: int
+    ends_sale_ms: int
+
+
+class Prices(NamedTuple):
+    """All that a product's price follows from. `version` counts the reductions that are over, and changes of
+    the list price.
+    """
+
+    list_price_minor: int
+    version: int
+    flash: Flash | None = None
+    show_flash: ShowFlash | None = None
+
+
 class Reason(NamedTuple):
-    """Why a price: the rule that gave it (`list`, `flash`), and which of its kind (None: the list price)."""
+    """Why a price: the rule that gave it (`list`, `flash`, `show_flash`), and which of its kind (None: the
+    list price).
+    """
 
     rule: str = "list"
     id: str | None = None
@@ -40,13 +63,35 @@ class PriceInForce(NamedTuple):
         return self.reason.id if self.reason.rule == "flash" else None
 
 
-def price_in_force(list_price_minor: int, version: int, flash: Flash | None, sale_ms: int) -> PriceInForce:
-    """Return the price at `sale_ms` of a product with this list price, base version and announced flash."""
-    if flash is None or sale_ms < flash.starts_sale_ms:
-        return PriceInForce(list_price_minor, version, Reason())
-    if sale_ms < flash.ends_sale_ms:
-        return PriceInForce(flash.price_minor, version + 1, Reason("flash", flash.id))
-    return PriceInForce(list_price_minor, version + 2, Reason())
+def price_in_force(prices: Prices, sale_ms: int) -> PriceInForce:
+    """Return the price at `sale_ms`. Each reduction has two versions: for its start, and for its end."""
+    price, version, reason = prices.list_price_minor, prices.version, Reason()
+    for rule, reduction in (("show_flash", prices.show_flash), ("flash", prices.flash)):
+        if reduction is None:
+            continue
+        step = (sale_ms >= reduction.starts_sale_ms) + (sale_ms >= reduction.ends_sale_ms)
+        version += step
+        if step == 1 and reduction.price_minor is not None:
+            price, reason = reduction.price_minor, Reason(rule, reduction.id)
+    return PriceInForce(price, version, reason)
+
+
+def price_below(prices: Prices, sale_ms: int) -> int:
+    """The price that would be in force without the reduction that is: what this one is a reduction of."""
+    match price_in_force(prices, sale_ms).reason.rule:
+        case "flash":
+            prices = prices._replace(flash=None)
+        case "show_flash":
+            prices = prices._replace(show_flash=None)
+        case _:
+            pass
+    return price_in_force(prices, sale_ms).price_minor
+
+
+def show_price(list_price_minor: int, percent_off: int, floor_minor: int | None) -> int | None:
+    """A product's price in a reduction of the whole show, which stops at its floor; None: no reduction."""
+    price = max(reduced(list_price_minor, percent_off), floor_minor or 0)
+    return price if price < list_price_minor else None
 
 
 DEEP_PERCENT = 70

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import LotView, PartView, PriceReason, ShowSnapshot
+from server.log.state import LotView, PartView, PriceReason, ShowFlashView, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -91,6 +91,43 @@ class PriceFlash(msgspec.Struct, frozen=True):
     """The lowest price of the 30 days before: the only one that may be struck through."""
     confirmed: bool | None = None
     earlier_prices: list[tuple[int, int]] | UnsetType = UNSET
+
+
+class ShowFlashPrice(msgspec.Struct, frozen=True):
+    """What one product costs in a reduction of the whole show."""
+
+    sku: str
+    price_minor: int
+    list_price_minor: int
+    reference_price_minor: int | None
+    earlier_prices: list[tuple[int, int]] | UnsetType = UNSET
+
+
+class PriceShowFlash(ShowFlashView, frozen=True, kw_only=True):
+    """A reduction of the whole show: where a product has no flash price of its own, in force from `starts`
+    (inclusive) to `ends` (exclusive) on the sale clock.
+    """
+
+    confirmed: bool
+    prices: list[ShowFlashPrice]
+
+
+class PriceAfter(msgspec.Struct, frozen=True):
+    """What a product costs from now on."""
+
+    sku: str
+    price_minor: int
+    price_version: int
+    price_reason: PriceReason
+    reference_price_minor: int | None
+
+
+class PriceShowEnded(msgspec.Struct, frozen=True):
+    """A reduction of the whole show is over."""
+
+    id: str
+    reason: Literal["window", "stopped"]
+    prices: list[PriceAfter]
 
 
 class PriceEnded(msgspec.Struct, frozen=True):
@@ -239,6 +276,8 @@ UPDATES: Final[dict[str, Any]] = {
     "product.unpinned": ProductUnpinned,
     "price.flash": PriceFlash,
     "price.ended": PriceEnded,
+    "price.show_flash": PriceShowFlash,
+    "price.show_ended": PriceShowEnded,
     "lot.opened": LotView,
     "lot.bid": LotView,
     "lot.closed": LotClosed,
@@ -261,6 +300,8 @@ CHAINED: Final = frozenset(
         "product.unpinned",
         "price.flash",
         "price.ended",
+        "price.show_flash",
+        "price.show_ended",
         "lot.opened",
         "lot.bid",
         "lot.closed",

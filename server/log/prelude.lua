@@ -105,16 +105,31 @@ end
 
 local function banned(pid) return pid ~= '' and redis.call('HEXISTS', base .. 'banned', pid) == 1 end
 
--- The price of product `p` (its hash as a table) at a sale time: price_minor, version, and why: the rule that gave it
--- ('list' or 'flash') and its id or nil. A flash price reserves two versions: one on [starts, ends) and the next one for the
--- list price after it, written or not. The twin is in commerce/pricing.py.
+-- How much of a window [starts, ends) has begun: 0 not yet, 1 it runs, 2 it is over.
+local function begun(at, starts, ends)
+  return at >= tonumber(ends) and 2 or at >= tonumber(starts) and 1 or 0
+end
+
+-- The price of product `p` (its hash as a table) at a sale time: price_minor, version, and why: the rule that gave it and its
+-- id or nil; then the price that would be in force without that rule. A creator's flash price goes before one of the whole
+-- show, that before the list price. Each reduction reserves two versions, for its start and its end, written or not. The twin
+-- is in commerce/pricing.py.
 local function price_in_force(p, at_sale_ms)
-  local price, version, rule, id = tonumber(p.list_price_minor), tonumber(p.price_version), 'list', nil
-  if p.flash_id and p.flash_id ~= '' and at_sale_ms >= tonumber(p.flash_starts_sale_ms) then
-    if at_sale_ms >= tonumber(p.flash_ends_sale_ms) then return price, version + 2, rule, id end
-    price, version, rule, id = tonumber(p.flash_price_minor), version + 1, 'flash', p.flash_id
+  local price, version = tonumber(p.list_price_minor), tonumber(p.price_version) + (tonumber(show.price_steps) or 0)
+  local rule, id, below = 'list', nil, price
+  if show.show_flash_id then
+    local step = begun(at_sale_ms, show.show_flash_starts_sale_ms, show.show_flash_ends_sale_ms)
+    version = version + step
+    if step == 1 and p.show_flash_id == show.show_flash_id then
+      below, price, rule, id = price, tonumber(p.show_price_minor), 'show_flash', p.show_flash_id
+    end
   end
-  return price, version, rule, id
+  if p.flash_id and p.flash_id ~= '' then
+    local step = begun(at_sale_ms, p.flash_starts_sale_ms, p.flash_ends_sale_ms)
+    version = version + step
+    if step == 1 then below, price, rule, id = price, tonumber(p.flash_price_minor), 'flash', p.flash_id end
+  end
+  return price, version, rule, id, below
 end
 local function reason_json(rule, id) return '{"rule":"' .. rule .. '","id":' .. (id and '"' .. id .. '"' or 'null') .. '}' end
 

@@ -59,8 +59,20 @@ class FlashView(msgspec.Struct, frozen=True):
 class PriceReason(msgspec.Struct, frozen=True):
     """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
 
-    rule: Literal["list", "flash", "lot"]
+    rule: Literal["list", "show_flash", "flash", "lot"]
     id: str | None
+
+
+class ShowFlashView(msgspec.Struct, frozen=True):
+    """A reduction of the whole show that is announced or running; the products say what they cost in it."""
+
+    id: str
+    percent_off: int
+    starts_sale_ms: int
+    ends_sale_ms: int
+    starts_at_ms: int | None
+    ends_at_ms: int | None
+    remaining_ms: int | None
 
 
 class PartView(msgspec.Struct, frozen=True):
@@ -89,6 +101,8 @@ class ProductView(msgspec.Struct, frozen=True):
     bucket: str | None
     per_viewer_max: int | None
     flash: FlashView | None
+    show_flash_price_minor: int | None
+    """In the reduction of the whole show; None: not in it, or there is none."""
     seller: str | None
     commission_bps: int
     disclosure: str | None
@@ -139,6 +153,7 @@ class ShowSnapshot(msgspec.Struct, frozen=True):
     starts_at_ms: int | None
     pin: str | None
     products: tuple[ProductView, ...]
+    show_flash: ShowFlashView | None
     lots: tuple[LotView, ...]
     viewers: int
     chat_mode: str
@@ -209,6 +224,7 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
         starts_at_ms=_optional(show, "starts_at_ms"),
         pin=show.get("pin") or None,
         products=_with_parts(products),
+        show_flash=_show_flash_view(show, sale_ms),
         lots=tuple(_lot_view(lot.decode(), _fields(fields), show, sale_ms) for lot, fields in reply[3]),
         viewers=0,
         chat_mode=show["chat_mode"],
@@ -237,7 +253,7 @@ def product_view(
         title=str(attributes.get("title", product["sku"])),
         price_minor=price_minor,
         list_price_minor=_number(product, "list_price_minor"),
-        reference_price_minor=_reference(product, show, flash),
+        reference_price_minor=_reference(product, show, sale_ms, flash),
         price_version=version,
         price_reason=msgspec.json.decode(reason, type=PriceReason),
         left=left,
@@ -247,6 +263,7 @@ def product_view(
         bucket=None,
         per_viewer_max=_optional(product, "per_viewer_max"),
         flash=flash,
+        show_flash_price_minor=_show_flash_price(product, show, sale_ms),
         seller=product.get("seller") or None,
         commission_bps=_number(product, "commission_bps"),
         disclosure=attributes.get("disclosure"),
@@ -259,7 +276,9 @@ def product_view(
     )
 
 
-def _reference(product: dict[str, str], show: dict[str, str], flash: FlashView | None) -> int | None:
+def _reference(
+    product: dict[str, str], show: dict[str, str], sale_ms: int, flash: FlashView | None
+) -> int | None:
     """As it was told last: of a flash price by its announcement, else with the list price, once that can be
     paid."""
     told = _optional(product, "reference_price_minor")
@@ -267,6 +286,8 @@ def _reference(product: dict[str, str], show: dict[str, str], flash: FlashView |
         return told
     ended = _optional(product, "flash_price_minor")  # its window is over, which nobody has written yet
     in_force = [told, _number(product, "list_price_minor"), ended]
+    if show.get("show_flash_id") == product.get("show_flash_id") and _show_flash_view(show, sale_ms) is None:
+        in_force.append(_optional(product, "show_price_minor"))  # nor this, if it had begun
     return min(price for price in in_force if price is not None)
 
 
@@ -305,6 +326,29 @@ def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> 
         quantity_left=None if quantity is None else quantity - _number(product, "flash_used"),
         per_viewer_max=_optional(product, "flash_per_viewer_max"),
     )
+
+
+def _show_flash_view(show: dict[str, str], sale_ms: int) -> ShowFlashView | None:
+    ends_sale_ms = _number(show, "show_flash_ends_sale_ms")
+    if not show.get("show_flash_id") or sale_ms >= ends_sale_ms:
+        return None
+    starts_sale_ms = _number(show, "show_flash_starts_sale_ms")
+    frozen_total_ms = _number(show, "frozen_total_ms")
+    frozen = _number(show, "frozen_since_ms") > 0
+    return ShowFlashView(
+        id=show["show_flash_id"],
+        percent_off=_number(show, "show_flash_percent"),
+        starts_sale_ms=starts_sale_ms,
+        ends_sale_ms=ends_sale_ms,
+        starts_at_ms=None if frozen else starts_sale_ms + frozen_total_ms,
+        ends_at_ms=None if frozen else ends_sale_ms + frozen_total_ms,
+        remaining_ms=ends_sale_ms - sale_ms if frozen else None,
+    )
+
+
+def _show_flash_price(product: dict[str, str], show: dict[str, str], sale_ms: int) -> int | None:
+    is_in_it = _show_flash_view(show, sale_ms) and product.get("show_flash_id") == show["show_flash_id"]
+    return _number(product, "show_price_minor") if is_in_it else None
 
 
 def _lot_view(lot: str, fields: dict[str, str], show: dict[str, str], sale_ms: int) -> LotView:

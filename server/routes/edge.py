@@ -19,6 +19,7 @@ from server.routes import (
     order_list,
     orders,
     people,
+    prices,
     products,
     receipt,
     shows,
@@ -37,6 +38,7 @@ from server.telemetry import counter
 ENDPOINTS: Final[list[Endpoint]] = [
     *shows.endpoints.all,
     *products.endpoints.all,
+    *prices.endpoints.all,
     *catalog_files.endpoints.all,
     *auctions.endpoints.all,
     *orders.endpoints.all,

@@ -12,6 +12,7 @@ from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
 from server.commerce.payments.news import News
 from server.commerce.reconciler import Reconciler
+from server.commerce.reductions import Reductions
 from server.errors import Problem
 from server.hooks.registry import Hooks
 from server.live.erasure import Erasure
@@ -45,6 +46,7 @@ class Services:
     moderation: Moderation
     catalog: Catalog
     catalog_files: CatalogFiles
+    reductions: Reductions
     auctions: Auctions
     ledger: Ledger
     checkout: Checkout

@@ -98,6 +98,41 @@ class FlashPrice(msgspec.Struct, frozen=True):
     earlier_prices: tuple[tuple[Count, Count], ...] = ()
 
 
+class ShowFlashPrice(msgspec.Struct, frozen=True):
+    """One product's price in a reduction of the whole show."""
+
+    sku: str
+    price_minor: Count
+    list_price_minor: Count
+    reference_price_minor: Count | None
+    earlier_prices: tuple[tuple[Count, Count], ...] = ()
+
+
+class ShowFlash(msgspec.Struct, frozen=True):
+    id: str
+    percent_off: Annotated[int, msgspec.Meta(ge=1, le=99)]
+    starts_at_ms: Count | None
+    ends_at_ms: Count | None
+    starts_sale_ms: int
+    ends_sale_ms: int
+    confirmed: bool
+    prices: Annotated[tuple[ShowFlashPrice, ...], msgspec.Meta(min_length=1)]
+
+
+class PriceAfter(msgspec.Struct, frozen=True):
+    sku: str
+    price_minor: Count
+    price_version: Count
+    price_reason: PriceReason
+    reference_price_minor: Count | None
+
+
+class ShowFlashEnded(msgspec.Struct, frozen=True):
+    id: str
+    reason: Literal["window", "stopped"]
+    prices: tuple[PriceAfter, ...]
+
+
 class PriceEnded(msgspec.Struct, frozen=True):
     id: str
     sku: str
@@ -272,6 +307,8 @@ Body: TypeAlias = (
     | FlashPrice
     | PriceEnded
     | PriceUndone
+    | ShowFlash
+    | ShowFlashEnded
     | LotOpened
     | LotMax
     | LotBid
@@ -309,6 +346,8 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "price.flash": FlashPrice,
     "price.ended": PriceEnded,
     "price.undone": PriceUndone,
+    "price.show_flash": ShowFlash,
+    "price.show_ended": ShowFlashEnded,
     "lot.opened": LotOpened,
     "lot.max": LotMax,
     "lot.bid": LotBid,

@@ -12,8 +12,8 @@ from msgspec import UNSET
 
 from server.commerce import price_record
 from server.commerce.lots import Lot
-from server.commerce.model_records import COUNTED, HOLDING
-from server.commerce.pricing import Flash, PriceInForce, price_in_force, sale_time_ms
+from server.commerce.model_records import COUNTED, HOLDING, ShowTerms
+from server.commerce.pricing import Flash, PriceInForce, Prices, price_in_force, sale_time_ms
 from server.log.entries import Entry
 from server.verify.bodies import (
     ORDER_KINDS,
@@ -35,6 +35,8 @@ from server.verify.bodies import (
     Refund,
     Restocked,
     ShowCreated,
+    ShowFlash,
+    ShowFlashEnded,
     ShowState,
     Unpinned,
 )
@@ -60,9 +62,6 @@ class Product:
     """Of a bundle: what a unit of it takes from the shelf."""
     record: price_record.Record = ()
     """Prices that were in force and are so no more."""
-
-    def price_at(self, sale_ms: int) -> PriceInForce:
-        return price_in_force(self.list_price_minor, self.version, self.flash, sale_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,10 @@ class Replay:
     """The lot for which a maximum was just set; the next entry tells everybody."""
     unsold: tuple[str, str, int] | None = None
     """Lot, winner and price of a lot that has just ended; the next entry is the order."""
+    show_flash: ShowTerms | None = None
+    """The reduction of the whole show that is announced or running."""
+    price_steps: int = 0
+    """Starts and ends of those that are over."""
     undone: set[str] = field(default_factory=set[str])
     """Flash prices whose sales are taken back."""
     banned: set[str] = field(default_factory=set[str])
@@ -127,6 +130,17 @@ class Replay:
     def is_on_offer(self) -> bool:
         """Whether one can buy, or could: prices count from then on."""
         return self.life.state != "scheduled"
+
+    def prices(self, sku: str) -> Prices:
+        """All that a product's price follows from (see pricing.py)."""
+        product = self.products[sku]
+        show_flash = self.show_flash.of(sku) if self.show_flash else None
+        version = product.version + self.price_steps
+        return Prices(product.list_price_minor, version, product.flash, show_flash)
+
+    def price_at(self, sku: str, sale_ms: int) -> PriceInForce:
+        """The price in force."""
+        return price_in_force(self.prices(sku), sale_ms)
 
     def state_of(self, order: str) -> str:
         """An order's state; "" when there is no such order."""
@@ -189,7 +203,7 @@ class Replay:
                 self._change_lot(step, body)
             case _:
                 record = self.record_after(step, body) if isinstance(body, PriceBody) else None
-                self._change_catalogue(body)
+                self._change_catalogue(step, body)
                 if record is not None and isinstance(body, PriceBody):
                     self.products[body.sku].record = record
 
@@ -211,7 +225,30 @@ class Replay:
         prices = told if ended is None else (*told, (ended, today))
         return price_record.with_prices(old.record if old else (), prices, today)
 
-    def _change_catalogue(self, body: Body | None) -> None:
+    def show_record_after(self, step: Step, sku: str) -> price_record.Record:
+        """The price record of a product after a reduction of the whole show was announced, or ended."""
+        product, today, terms = self.products[sku], price_record.day_of(step.entry.ts), self.show_flash
+        match step.body:
+            case ShowFlash(prices=prices):
+                more = next((each.earlier_prices for each in prices if each.sku == sku), ())
+            case _ if (
+                terms and sku in terms.prices and self.is_on_offer and terms.starts_sale_ms <= step.sale_ms
+            ):
+                more = ((terms.prices[sku], today),)
+            case _:
+                more = ()
+        return price_record.with_prices(product.record, more, today)
+
+    def _change_show_flash(self, step: Step, body: ShowFlash | ShowFlashEnded) -> None:
+        for each in body.prices:
+            self.products[each.sku].record = self.show_record_after(step, each.sku)
+        if isinstance(body, ShowFlash):
+            prices = {each.sku: each.price_minor for each in body.prices}
+            self.show_flash = ShowTerms(body.id, prices, body.starts_sale_ms, body.ends_sale_ms)
+        else:
+            self.show_flash, self.price_steps = None, self.price_steps + 2
+
+    def _change_catalogue(self, step: Step, body: Body | None) -> None:
         match body:
             case ProductUpdated():
                 self._put(body)
@@ -229,7 +266,9 @@ class Replay:
                 self.undone.add(flash)
             case PriceEnded():
                 product = self.products[body.sku]
-                product.flash, product.version = None, body.price_version
+                product.flash, product.version = None, product.version + 2
+            case ShowFlash() | ShowFlashEnded():
+                self._change_show_flash(step, body)
             case _:
                 pass
 

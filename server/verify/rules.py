@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from server.verify import rules_lots, rules_orders, rules_prices, rules_record, rules_sale, rules_show
+from server.verify import (
+    rules_lots,
+    rules_orders,
+    rules_prices,
+    rules_record,
+    rules_sale,
+    rules_show,
+    rules_show_flash,
+)
 from server.verify.rule import Rule
 
 LINES = Rule(1, "Every line is an entry or a seal", "As the server writes them, each ended by a newline.")
@@ -39,6 +47,7 @@ FILE_RULES: Final = (LINES, CONTIGUOUS, CHAIN, SIGNATURES, PLACE, SEALED, CHECKP
 RULES: Final[tuple[Rule, ...]] = (
     *rules_show.RULES,
     *rules_prices.RULES,
+    *rules_show_flash.RULES,
     *rules_record.RULES,
     *rules_orders.RULES,
     *rules_sale.RULES,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.commerce.pricing import Reason, is_deep, price_in_force, server_time_ms
+from server.commerce.pricing import PriceInForce, Prices, Reason, is_deep, price_in_force, server_time_ms
 from server.verify.bodies import (
     FlashPrice,
     LotBid,
@@ -13,6 +13,7 @@ from server.verify.bodies import (
     PriceUndone,
     ProductUpdated,
     Restocked,
+    ShowFlash,
     Unpinned,
 )
 from server.verify.replay import Replay, Step, version_after
@@ -57,11 +58,14 @@ def product_tells_its_price(step: Step, body: ProductUpdated, before: Replay) ->
 
     The price and version told are those in force at that moment (`commerce/pricing.py`).
     """
-    old = before.products.get(body.sku)
+    old, show_flash = before.products.get(body.sku), before.show_flash
     flash = old.flash if old else None
-    if old and flash and body.list_price_minor != old.list_price_minor:
-        return f"the list price changes under flash price {flash.id}"
-    due = price_in_force(body.list_price_minor, version_after(old, body), flash, step.sale_ms)
+    is_reduced = flash or (show_flash and body.sku in show_flash.prices)
+    if old and is_reduced and body.list_price_minor != old.list_price_minor:
+        return "the list price changes under a reduction"
+    version = version_after(old, body) + before.price_steps
+    prices = Prices(body.list_price_minor, version, flash, show_flash.of(body.sku) if show_flash else None)
+    due = price_in_force(prices, step.sale_ms)
     told = (body.price_minor, body.price_version)
     return None if told == due[:2] else f"(price, version) is {told}, in force is {due[:2]}"
 
@@ -79,7 +83,7 @@ def flash_is_announced(step: Step, body: FlashPrice, before: Replay) -> str | No
     if product.flash or body.id in before.flashes:
         return f"there is one already: {product.flash.id if product.flash else body.id}"
     told = (body.list_price_minor, body.price_version)
-    if told != (product.list_price_minor, product.version + 1):
+    if told != (product.list_price_minor, before.price_at(body.sku, step.sale_ms).version + 1):
         return f"(list price, version) is {told}"
     if not 0 <= ahead_ms <= FLASH_AHEAD_MAX_MS or not FLASH_MS[0] <= lasts_ms <= FLASH_MS[1]:
         return f"it starts in {ahead_ms} ms and lasts {lasts_ms} ms"
@@ -97,19 +101,25 @@ def deep_flash_is_confirmed(step: Step, body: FlashPrice, before: Replay) -> str
     PriceEnded, 19, "A flash price ends when its window is over, its quota is used up, or it is stopped"
 )
 def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
-    """The list price returns under the version reserved for it, for the reason that is told."""
+    """What is in force without it returns under the version reserved for it, for the reason that is told."""
     product = before.products[body.sku]
     flash = product.flash
     if flash is None or flash.id != body.id:
         return f"{body.id} is not the product's flash price"
     told = (body.price_minor, body.price_version)
-    if told != (product.list_price_minor, flash.version + 1):
+    if told != price_after_flash(before, body.sku, step.sale_ms)[:2]:
         return f"(price, version) is {told}"
     over = step.sale_ms >= flash.ends_sale_ms
     quantity = before.flashes[flash.id].quantity
     used_up = quantity is not None and before.flash_used[flash.id] >= quantity
     is_true = {"window": over, "stopped": not over, "quantity": used_up}
     return None if is_true[body.reason] else f"it did not end by {body.reason}"
+
+
+def price_after_flash(before: Replay, sku: str, sale_ms: int) -> PriceInForce:
+    """What is in force when a product's flash price has just ended."""
+    prices = before.prices(sku)
+    return price_in_force(prices._replace(flash=None, version=prices.version + 2), sale_ms)
 
 
 @rule(45, "A price says why it is the price")
@@ -122,16 +132,14 @@ def reason_is_true(step: Step, before: Replay) -> str | None:
     match step.body:
         case ProductUpdated(sku=sku, price_reason=told):
             old = before.products.get(sku)
-            reasons = [(told, old.price_at(step.sale_ms).reason if old else Reason())]
-        case PriceEnded(price_reason=told):
-            reasons = [(told, Reason())]
+            reasons = [(told, before.price_at(sku, step.sale_ms).reason if old else Reason())]
+        case PriceEnded(sku=sku, price_reason=told):
+            reasons = [(told, price_after_flash(before, sku, step.sale_ms).reason)]
         case OrderChange(order=order) if step.entry.kind == "order.held":
             reasons = [
                 (
                     line.price_reason,
-                    Reason("lot", line.lot)
-                    if line.lot
-                    else before.products[line.sku].price_at(step.sale_ms).reason,
+                    Reason("lot", line.lot) if line.lot else before.price_at(line.sku, step.sale_ms).reason,
                 )
                 for line in order.lines
             ]
@@ -148,7 +156,7 @@ def deadlines_are_derived(step: Step, before: Replay) -> str | None:
     """`…_at_ms` is the sale-clock deadline on the server's clock, and null while the sale clock stands."""
     since, total = before.life.frozen_since_ms or 0, before.life.frozen_total_ms
     match step.body:
-        case FlashPrice() as flash:
+        case FlashPrice() | ShowFlash() as flash:
             pairs = [(flash.starts_sale_ms, flash.starts_at_ms), (flash.ends_sale_ms, flash.ends_at_ms)]
         case LotOpened() | LotBid() as lot:
             pairs = [(lot.ends_sale_ms, lot.ends_at_ms)]
@@ -168,7 +176,7 @@ def pin_tells_the_price(step: Step, before: Replay) -> str | None:
     """`product.pinned` tells the price in force, and only what is pinned can be unpinned."""
     match step.body:
         case Pinned(sku=sku, price_minor=told):
-            due = before.products[sku].price_at(step.sale_ms).price_minor
+            due = before.price_at(sku, step.sale_ms).price_minor
             return None if told == due else f"the price told is {told}, in force is {due}"
         case Unpinned(sku=sku):
             return None if sku == before.pin else f"{sku!r} was not pinned"

@@ -1,43 +1,83 @@
 """Rules for the price record: what a reduction may be shown against. Pure."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from msgspec import UNSET
 
-from server.commerce.price_record import RECORD_DAYS, day_of, reference_price
-from server.verify.bodies import FlashPrice, PriceEnded, ProductUpdated
-from server.verify.replay import Replay, Step
+from server.commerce.price_record import RECORD_DAYS, Record, day_of, reference_price
+from server.commerce.pricing import Flash, Prices, price_below, price_in_force
+from server.verify.bodies import FlashPrice, PriceEnded, ProductUpdated, ShowFlash, ShowFlashEnded
+from server.verify.replay import Replay, Step, version_after
 from server.verify.rule import rule
+
+
+class _Told(NamedTuple):
+    """A reference price that an entry tells, and what it follows from."""
+
+    sku: str
+    reference_minor: int | None
+    record: Record
+    price_minor: int
+    flash: Flash | None = None
 
 
 @rule(44, "The reference price is the lowest of the last 30 days")
 def reference_follows_from_the_record(step: Step, before: Replay) -> str | None:
-    """What was in force on offer and no more, and what is in force now; with a flash price, when it was
-    announced; null when that is nothing. What comes from other shows (`earlier_prices`) is of those days.
-    Entries of servers that kept no record tell none and are not judged.
+    """Of what was in force on offer and no more, and of what is in force when a reduction is announced, or
+    would be without the one that runs; under a flash price as its announcement said; null when that is
+    nothing. What comes from other shows (`earlier_prices`) is of those days. Entries of servers that kept no
+    record tell none and are not judged.
     """
-    body = step.body
-    match body:
-        case ProductUpdated(price_reason=None):
-            return None
-        case ProductUpdated():
-            earlier, listed = body.earlier_prices, body.list_price_minor
-        case FlashPrice(reference_price_minor=told) if told is not UNSET:
-            earlier, listed = body.earlier_prices, before.products[body.sku].list_price_minor
-        case PriceEnded(reference_price_minor=told) if told is not UNSET:
-            earlier, listed = (), before.products[body.sku].list_price_minor
-        case _:
-            return None
     today = day_of(step.entry.ts)
+    match step.body:
+        case ProductUpdated(earlier_prices=earlier) | FlashPrice(earlier_prices=earlier):
+            pass
+        case ShowFlash(prices=prices):
+            earlier = tuple(low for each in prices for low in each.earlier_prices)
+        case _:
+            earlier = ()
     if wrong := [until for _, until in earlier if not today - RECORD_DAYS <= until <= today]:
         return f"a price of another show ended on day {wrong[0]}, today is {today}"
-    old = before.products.get(body.sku)
-    if isinstance(body, ProductUpdated) and old and old.flash:
-        announced = before.flashes[old.flash.id].reference_price_minor
-        due = None if announced is UNSET else announced
-    else:
-        now = listed if before.is_on_offer else None
-        due = reference_price(before.record_after(step, body), now, today)
-    told = body.reference_price_minor
-    return None if told == due else f"it is told as {told}, must be {due}"
+    for told in _told(step, before):
+        if told.flash:
+            announced = before.flashes[told.flash.id].reference_price_minor
+            due = None if announced is UNSET else announced
+        else:
+            due = reference_price(told.record, told.price_minor if before.is_on_offer else None, today)
+        if told.reference_minor != due:
+            return f"of {told.sku} it is told as {told.reference_minor}, must be {due}"
+    return None
+
+
+def _told(step: Step, before: Replay) -> Iterator[_Told]:
+    at, body = step.sale_ms, step.body
+    match body:
+        case ProductUpdated() if body.price_reason is not None:
+            old = before.products.get(body.sku)
+            flash = old.flash if old else None
+            show_flash = before.show_flash.of(body.sku) if before.show_flash else None
+            prices = Prices(body.list_price_minor, version_after(old, body), flash, show_flash)
+            record = before.record_after(step, body)
+            yield _Told(body.sku, body.reference_price_minor, record, price_below(prices, at), flash)
+        case FlashPrice(reference_price_minor=told) if told is not UNSET:
+            price = before.price_at(body.sku, at).price_minor
+            yield _Told(body.sku, told, before.record_after(step, body), price)
+        case PriceEnded(reference_price_minor=told) if told is not UNSET:
+            price = price_below(before.prices(body.sku)._replace(flash=None), at)
+            yield _Told(body.sku, told, before.record_after(step, body), price)
+        case ShowFlash() | ShowFlashEnded():
+            for each in body.prices:
+                prices = before.prices(each.sku)
+                ended = prices._replace(show_flash=None)
+                begins = isinstance(body, ShowFlash)
+                price = price_in_force(prices, at).price_minor if begins else price_below(ended, at)
+                record = before.show_record_after(step, each.sku)
+                is_over = prices.flash is None or prices.flash.ends_sale_ms <= at
+                flash = None if is_over else prices.flash
+                yield _Told(each.sku, each.reference_price_minor, record, price, flash)
+        case _:
+            pass
 
 
 RULES = (reference_follows_from_the_record,)

@@ -36,7 +36,7 @@ def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | No
     if step.entry.kind != "order.held" or body.order.lot is not None:
         return None
     for line in body.order.lines:
-        now = before.products[line.sku].price_at(step.sale_ms)
+        now = before.price_at(line.sku, step.sale_ms)
         charged = (line.unit_price_minor, line.price_version, line.flash)
         due = (now.price_minor, now.version, now.flash_id)
         if charged != due:

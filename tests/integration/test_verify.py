@@ -204,6 +204,12 @@ def back_of(at: int, **fields: Any) -> Callable[[Record], None]:
     return lambda record: _change(record["body"]["order"]["refunds"][-1]["lines"][at], fields)
 
 
+def in_show(at: int, **fields: Any) -> Callable[[Record], None]:
+    """Change what is told of a product in a reduction of the whole show."""
+    return lambda record: _change(record["body"]["prices"][at], fields)
+
+
+show_flash = nth("price.show_flash")
 MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (7, nth("product.restocked"), head(prev_public=more(-1)), None),
     (8, unpinned, lambda record: _change(record, {"ts": 1, "at_ms": 1}), None),
@@ -228,6 +234,19 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (45, third_at_flash, in_line(0, price_reason={"rule": "list", "id": None}), None),
     (45, several(1), in_line(1, price_reason={"rule": "list", "id": None}), None),
     (45, auctioned, in_line(0, price_reason={"rule": "list", "id": None}), None),
+    (46, show_flash, body(percent_off=9), None),
+    (46, show_flash, body(confirmed=True), None),
+    (46, show_flash, in_show(0, list_price_minor=more(1)), None),
+    (46, show_flash, in_show(0, price_minor=more(-1)), None),
+    (46, show_flash, short_flash, None),
+    (46, nth("price.show_ended"), body(reason="window"), None),
+    (46, nth("price.show_ended"), in_show(1, price_minor=more(-1)), None),
+    (46, nth("price.show_ended"), lambda record: record["body"]["prices"].pop(), None),
+    (44, show_flash, in_show(1, reference_price_minor=more(1)), None),
+    (44, nth("price.show_ended"), in_show(0, reference_price_minor=more(1)), None),
+    (45, nth("price.ended", -1), body(price_reason={"rule": "list", "id": None}), None),
+    (45, nth("order.held", -1, sku="tin"), in_line(0, price_reason={"rule": "list", "id": None}), None),
+    (31, show_flash, in_show(0, price_minor=more(1)), nth("order.held", -1, sku="tin")),
     (44, mug_updated, body(reference_price_minor=None), None),
     (44, nth("price.flash", 1), body(reference_price_minor=more(1)), None),
     (44, nth("price.flash", 1), body(earlier_prices=[[1, 1]], reference_price_minor=1), None),

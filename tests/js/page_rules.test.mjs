@@ -33,7 +33,7 @@ test("every reason not to sell disables and says why", () => {
     [{ show: { state: "paused" } }, "The show is paused"], [{ show: { state: "ended" } }, "The show has ended"], [{ show: { state: "scheduled" } }, "Not open yet"],
     [{ now: { online: false } }, "Waiting for connection"], [{ now: { closed: "You can’t take part here" } }, "You can’t take part here"],
     [{ orders: { o: { sku: "a", quantity: 2, state: "paid" } } }, "You have 2 of 2 allowed"],
-    [{ orders: { o: { sku: "a", quantity: 1, state: "held" } }, product: { flash: { per_viewer_max: 1 } }, offer: { flash: { phase: "running" } } }, "You have 1 of 1 allowed"],
+    [{ orders: { o: { sku: "a", quantity: 1, state: "held" } }, product: { flash: { per_viewer_max: 1 } }, offer: { own: { phase: "running" } } }, "You have 1 of 1 allowed"],
   ];
   for (const [given, label] of cases) assert.deepEqual([button(given).label, button(given).enabled], [label, false]);
 });

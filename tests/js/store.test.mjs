@@ -1,6 +1,7 @@
 /** State of a show: chain rules, what replaces what, and which pin belongs to which frame. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { offer } from "../../client_demo/js/pricing.js";
 import { awaitsFrame, fromSnapshot, ownUnits, receive, shownPin, variantsOf } from "../../client_demo/js/store.js";
 
 const product = (sku, more = {}) => ({ sku, title: sku, price_minor: 4800, list_price_minor: 4800, reference_price_minor: null, price_version: 1, left: 10, held: 0, sold: 0, flash: null, ...more });
@@ -182,4 +183,18 @@ test("what may be struck through follows a flash price from its announcement to 
   assert.equal(state.products.a.reference_price_minor, 4500);
   const over = receive(state, entry("price.ended", 13, 12, { id: "f", sku: "a", price_minor: 4800, price_version: 3, reference_price_minor: 3600 })).state;
   assert.equal(over.products.a.reference_price_minor, 3600);
+});
+
+test("a reduction of the whole show: who is in it, what goes before it, what it leaves", () => {
+  const told = { id: "sf", percent_off: 20, starts_sale_ms: 1000, ends_sale_ms: 61_000, prices: [{ sku: "a", price_minor: 3840, reference_price_minor: 4800 }] };
+  const { state } = play(start(), entry("price.show_flash", 11, 10, told));
+  const at = (now, sku, ms) => offer(now.show, now.products[sku], ms, ms);
+  assert.deepEqual([at(state, "a", 1000).price_minor, at(state, "a", 1000).was_minor, at(state, "b", 1000).price_minor], [3840, 4800, 4800]);
+  assert.deepEqual([at(state, "a", 61_000).price_minor, at(state, "a", 61_000).flash], [4800, null]);
+  const own = play(state, entry("price.flash", 12, 11, { id: "f", sku: "a", price_minor: 4000, list_price_minor: 4800, reference_price_minor: 3840, starts_sale_ms: 1000, ends_sale_ms: 31_000 })).state;
+  assert.deepEqual([at(own, "a", 1000).price_minor, at(own, "a", 1000).was_minor, at(own, "a", 31_000).price_minor], [4000, null, 3840]);
+  const after = play(own, entry("price.ended", 13, 12, { id: "f", sku: "a", price_minor: 3840, price_version: 4, price_reason: { rule: "show_flash", id: "sf" }, reference_price_minor: 4000 })).state;
+  assert.deepEqual([after.products.a.list_price_minor, at(after, "a", 2000).price_minor, at(after, "a", 2000).own], [4800, 3840, null]);
+  const over = play(after, entry("price.show_ended", 14, 13, { id: "sf", reason: "stopped", prices: [{ sku: "a", price_minor: 4800, price_version: 5, reference_price_minor: 3840 }] })).state;
+  assert.deepEqual([over.show.show_flash, at(over, "a", 2000).price_minor, over.products.a.reference_price_minor, over.products.a.show_flash_price_minor], [null, 4800, 3840, null]);
 });

@@ -11,6 +11,7 @@ from support.store import advance
 from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, Part, ProductSpec
+from server.commerce.reductions import Reductions, ShowFlashSpec
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
 from server.live.shows import NewShow, Shows
 from server.log import reader, seals
@@ -55,6 +56,7 @@ class Story:
         await self.buy_bundles()
         await self.stop_and_go_on()
         await self.auction()
+        await self.reduce_the_whole_show()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -170,6 +172,18 @@ class Story:
         sure(await auctions.cancel(SHOW, CREATOR, cancelled, "chipped"))
         await advance(self.store, SHOW, 60_000)
         sure(await self.ledger.expire_due(SHOW))
+
+    async def reduce_the_whole_show(self) -> None:
+        """Two products, one of which has a flash price of its own for a while."""
+        reductions = Reductions(self.store)
+        spec = ShowFlashSpec(percent_off=10, duration_s=60, skus=["tin", "cup"])
+        started = msgspec.json.decode(sure(await reductions.start_show_flash(SHOW, CREATOR, spec)).json)
+        await self.sale.held(ANNA, sku="tin", seen=180)
+        await self.flash("cup", 200)
+        flash = (await self.bodies("price.flash"))[-1]["id"]
+        await self.bag(BORIS, Wanted("cup", 1, 200), Wanted("tin", 1, 180))
+        sure(await self.catalog.stop_flash(SHOW, CREATOR, flash))
+        sure(await reductions.stop_show_flash(SHOW, CREATOR, started["id"]))
 
     async def end(self) -> None:
         sure(await self.catalog.unpin(SHOW, CREATOR))

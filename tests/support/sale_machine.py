@@ -68,6 +68,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @rule(days=st.sampled_from((1, 29, 30, 31)))
     def days_pass(self, days: int) -> None:
         """And the sweeper is there: a flash price counts until the day on which its end was written."""
+        self.sweep()
         self.move_clock_to(self.ts + days * DAY_MS)
         self.days_passed += days
         self.sweep()
@@ -83,6 +84,8 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         for product in self.model.products.values():
             if product.flash:
                 deadlines += [product.flash.starts_sale_ms, product.flash.ends_sale_ms]
+        if terms := self.model.show_flash:
+            deadlines += [terms.starts_sale_ms, terms.ends_sale_ms]
         ahead = sorted({at - before - now for at in deadlines if at - before > now})
         if ahead and not self.model.frozen_since_ms:
             self.move_clock_to(self.ts + ahead[pick % len(ahead)])
@@ -155,6 +158,26 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         percent, confirm = how
         asked = None if percent else price
         self.announce(sku, asked, window_s, limits, percent=percent, confirm=confirm)
+
+    @rule(
+        percent=st.sampled_from((1, 30, 71)),
+        named=st.sampled_from(((), (), ("mug",), ("vase", SET), ("none", "mug"))),
+        window_s=st.sampled_from(((0, 5), (0, 150), (5, 20))),
+        confirm=st.booleans(),
+    )
+    def start_show_flash(
+        self, percent: int, named: tuple[str, ...], window_s: tuple[int, int], confirm: bool
+    ) -> None:
+        self.announce_show_flash(percent, list(named), window_s, confirm=confirm)
+
+    @precondition(lambda self: self.model.show_flashes)
+    @rule(pick=st.integers(0, 10))
+    def stop_show_flash(self, pick: int) -> None:
+        flashes = [*sorted(self.model.show_flashes), "none"]
+        flash_id = flashes[pick % len(flashes)]
+        real = self._run(self.reductions.stop_show_flash(SHOW, CREATOR, flash_id))
+        said = self.model.stop_show_flash(self.ts, flash_id)
+        self.agree("ok" if isinstance(real, FlashStopped) else real, said)
 
     @precondition(lambda self: self.model.flashes)
     @rule(pick=st.integers(0, 10))

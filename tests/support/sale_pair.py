@@ -17,6 +17,7 @@ from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, P
 from server.commerce.model_records import HOLDING, FlashTerms, Order
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import price_in_force
+from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.log import reader
 from server.log.state import ProductView
 from server.store.scripts import PRELUDE, SERVER, compose
@@ -51,6 +52,7 @@ class SalePair:
     def __init__(self, run: Callable[..., Any], store: Store) -> None:
         self._run, self.store = run, store
         self.sale = Sale(store)
+        self.reductions = Reductions(store)
         self.model = model.Sale(HOLD_MS, EXTENSION_MS)
         self.ids: dict[tuple[str, str], str] = {}
         self.ts = self.keys = 0
@@ -63,7 +65,8 @@ class SalePair:
         self._run(self.sale.start())
         self.announce_life("live", sales_paused=False)
         reply = self._run(self.store.reads.call("HGET", f"ls:{{{SHOW}}}:show", "last_ts"))
-        self.move_clock_to(int(reply) + 1)
+        day = price_record.day_of(int(reply)) + 1
+        self.move_clock_to(day * price_record.DAY_MS)  # no story but of days gets to the next one
 
     def announce_life(self, state: str, *, sales_paused: bool) -> None:
         """Any state from any other, told to the log."""
@@ -166,6 +169,35 @@ class SalePair:
         if isinstance(real, FlashStarted):
             told = decoded(real.json)["reference_price_minor"]
             assert told == self.model.products[sku].reference_minor
+
+    def announce_show_flash(
+        self, percent: int, skus: list[str], window_s: tuple[int, int], *, confirm: bool
+    ) -> None:
+        in_s, for_s = window_s
+        spec = ShowFlashSpec(
+            percent_off=percent, skus=skus or None, duration_s=for_s, starts_in_s=in_s, confirm=confirm
+        )
+        real = self._run(self.reductions.start_show_flash(SHOW, CREATOR, spec))
+        told: dict[str, Any] = {"id": "none", "prices": []}
+        if isinstance(real, ShowFlashStarted):
+            told = decoded(real.json)
+        said = self.model.start_show_flash(
+            self.ts,
+            told["id"],
+            percent,
+            skus,
+            in_ms=in_s * 1000,
+            for_ms=for_s * 1000,
+            confirm=confirm,
+            earlier={sku: self.earlier(sku) for sku in self.model.products},
+        )
+        self.agree("ok" if isinstance(real, ShowFlashStarted) else real, said)
+        if self.model.show_flash and isinstance(real, ShowFlashStarted):
+            assert {
+                each["sku"]: each["price_minor"] for each in told["prices"]
+            } == self.model.show_flash.prices
+            references = {each["sku"]: each["reference_price_minor"] for each in told["prices"]}
+            assert references == {sku: self.model.reference_price(self.ts, sku) for sku in references}
 
     def place(self, who: Principal, key: str, sku: str, quantity: int, seen: int) -> None:
         self.place_bag(who, key, [Wanted(sku, quantity, seen)])
@@ -325,12 +357,20 @@ class SalePair:
             mine = sum(units(line) for line in due if line["pid"] == who.pid)
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
         flash, now = product.flash, self.model.sale_ms(self.ts)
-        expected = price_in_force(product.list_price_minor, product.version, flash, now)
+        expected = price_in_force(self.model.prices(sku), now)
+        show_flash = self.model.show_flash
+        assert view.show_flash_price_minor == (show_flash.prices.get(sku) if show_flash else None)
         assert (view.price_minor, view.price_version, _reason(view.price_reason)) == expected
         assert (view.flash.id if view.flash else None) == (flash.id if flash else None)
         lowest = self.model.reference_price(self.ts, sku)
         told = view.reference_price_minor
-        if self.days_passed and lowest is not None:  # what got too old goes when a price is told next
+        (record,) = self.read(f"p:{sku}")
+        if (
+            "flash_id" in record and not flash
+        ):  # over, which the sweeper is about to write; all lows are told then
+            assert told is not None
+            assert told <= view.list_price_minor
+        elif self.days_passed and lowest is not None:  # what got too old goes when a price is told next
             assert told is not None
             assert told <= lowest
         else:

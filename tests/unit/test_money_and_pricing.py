@@ -10,7 +10,16 @@ from server.commerce.money import (
     commission_minor,
     goods_minor,
 )
-from server.commerce.pricing import Flash, price_in_force, sale_time_ms, server_time_ms
+from server.commerce.pricing import (
+    Flash,
+    Prices,
+    ShowFlash,
+    price_below,
+    price_in_force,
+    sale_time_ms,
+    server_time_ms,
+    show_price,
+)
 
 FLASH = Flash("f", 700, 6, 100, 200)
 
@@ -27,10 +36,30 @@ def test_commission_is_rounded_half_up_to_whole_minor_units(goods: int, bps: int
 
 
 def test_the_window_is_half_open_and_the_version_after_it_is_reserved() -> None:
-    seen = [price_in_force(1000, 5, FLASH, at) for at in (99, 100, 199, 200)]
+    seen = [price_in_force(Prices(1000, 5, FLASH), at) for at in (99, 100, 199, 200)]
     during = (700, 6, ("flash", "f"))
     assert seen == [(1000, 5, ("list", None)), during, during, (1000, 7, ("list", None))]
-    assert price_in_force(1000, 5, None, 150) == (1000, 5, ("list", None))
+    assert price_in_force(Prices(1000, 5), 150) == (1000, 5, ("list", None))
+
+
+def test_a_flash_price_goes_before_one_of_the_whole_show_and_that_before_the_list_price() -> None:
+    show_flash = ShowFlash("s", 900, 50, 150)
+    prices = Prices(1000, 5, FLASH, show_flash)
+    seen = [price_in_force(prices, at) for at in (49, 50, 100, 150, 200)]
+    listed = ("list", None)
+    assert [price for price, _, _ in seen] == [1000, 900, 700, 700, 1000]
+    assert [version for _, version, _ in seen] == [5, 6, 7, 8, 9]
+    assert [why for _, _, why in seen] == [
+        listed,
+        ("show_flash", "s"),
+        ("flash", "f"),
+        ("flash", "f"),
+        listed,
+    ]
+    assert [price_below(prices, at) for at in (49, 50, 100, 150)] == [1000, 1000, 900, 1000]
+    not_in_it = prices._replace(flash=None, show_flash=show_flash._replace(price_minor=None))
+    assert price_in_force(not_in_it, 100) == (1000, 6, listed)
+    assert [show_price(999, 33, floor) for floor in (None, 700, 999)] == [670, 700, None]
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 10**5))

@@ -8,6 +8,7 @@ import { Whip } from "../whip.js";
 import { Camera } from "./camera.js";
 import { Files } from "./files.js";
 import { FlashDialog } from "./flash.js";
+import { ShowFlash } from "./show_flash.js";
 import { Health } from "./health.js";
 import { Lots } from "./lots.js";
 import { Orders } from "./orders.js";
@@ -45,6 +46,7 @@ const health = new Health(feed, () => mine);
 const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => undo.offer("Flash price is set.", () => api.call("DELETE", `/flash/${flash.id}`), UNDO_MS) });
 const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
 const lots = new Lots(feed, { headers: press });
+const showFlash = new ShowFlash(feed, { headers: press, started: (flash) => undo.offer(`The whole show is ${flash.percent_off}% off.`, () => api.call("DELETE", `/show_flash/${flash.id}`), UNDO_MS) });
 const orders = new Orders(feed, draw);
 new Files(feed);
 
@@ -149,6 +151,7 @@ function render() {
   run.draw();
   orders.draw();
   lots.draw();
+  showFlash.draw();
   drawChat();
   health.draw();
   if (feed.status === "stopped") stopped(feed.code);

@@ -74,7 +74,7 @@ export class Run {
     const nextTitle = this.state.products[next]?.title ?? "";
     text(/** @type {any} */ (this.nextButton.firstElementChild), product ? `Next: ${nextTitle}` : `Pin ${nextTitle}`);
     show(this.nextButton, Boolean(nextTitle) && next !== product?.sku);
-    show(this.endButton, product && this.offer(product).flash);
+    show(this.endButton, product && this.offer(product).own);
     if (!product) return;
     const { currency } = this.state.show;
     const now = this.offer(product);
@@ -107,7 +107,7 @@ export class Run {
       text(words.children[0], titleOf(product));
       const [amount, was, tag] = words.children[1].children;
       text(amount, price(now.price_minor, currency));
-      text(was, now.was_minor ? price(now.was_minor, currency) : "");
+      text(was, now.was_minor && !now.flash ? price(now.was_minor, currency) : ""); // no room beside the tag
       text(tag, now.flash ? `Flash ${countdown(now.flash.remaining_ms)}` : product.left === 0 ? "Sold out" : "");
       attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
       show(tag, Boolean(tag.textContent));
@@ -116,7 +116,7 @@ export class Run {
       show(screen, product.sku === on);
       show(pin, product.sku !== on && product.left !== 0);
       show(flash, product.left !== 0);
-      attr(flash, "disabled", now.flash ? "" : null);
+      attr(flash, "disabled", now.own ? "" : null);
       show(auction, product.left !== 0);
       show(stock, product.left === 0);
     });

@@ -27,7 +27,7 @@ export function buyButton({ state, product, offer, online, askedMs, holdMs, clos
   if (isGone(product)) return off(WORDS.soldOut, product.held ? WORDS.cameBack : "", { soldOut: true });
   if (show.state === "paused") return off(WORDS.showPaused, WORDS.pausedText);
   if (show.sales_paused) return off(WORDS.salesArePaused, WORDS.moderatorCheck);
-  const flashLimit = offer.flash?.phase === "running" ? product.flash.per_viewer_max : null;
+  const flashLimit = offer.own?.phase === "running" ? product.flash.per_viewer_max : null;
   const limit = Math.min(product.per_viewer_max || Infinity, flashLimit || Infinity);
   const own = ownUnits(state, product.sku);
   return own >= limit ? off(WORDS.limit(own, limit), WORDS.limitRule(limit)) : ready;

@@ -12,7 +12,7 @@ local products = {}
 
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor'}
+  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'show_flash_id', 'show_price_minor'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
 
@@ -86,19 +86,47 @@ end
 -- A flash price that is announced or running, not one whose window is over.
 local function has_flash(p) return p.flash_id and tonumber(p.flash_ends_sale_ms) > sale_ms end
 
--- The lowest price of the last 30 days, before the flash price where there is one (then as its announcement said): NULL
--- when nothing was on offer. Kept with the product, for whoever looks at the show.
-local function tell_reference(p)
+-- The lowest price of the last 30 days, before the flash price where there is one (then as its announcement said), else
+-- before the reduction that runs, or (`anew`) one that begins now: NULL when nothing was on offer. Kept with the product,
+-- for whoever looks at the show.
+local function tell_reference(p, anew)
   if has_flash(p) then return or_null(p.reference_price_minor) end
-  local lowest = lowest_before(p)
-  if is_on_offer() then lowest = math.min(lowest or math.huge, tonumber(p.list_price_minor)) end
+  local lowest, price, _, _, _, below = lowest_before(p), price_in_force(p, sale_ms)
+  if is_on_offer() then lowest = math.min(lowest or math.huge, anew and price or below) end
   p.reference_price_minor = lowest
   redis.call('HSET', base .. 'p:' .. p.sku, 'reference_price_minor', lowest or '')
   return lowest or NULL
 end
 
+-- The reduction of the whole show, as far as product `p` is in it and its window is not over.
+local function has_show_flash() return show.show_flash_id and tonumber(show.show_flash_ends_sale_ms) > sale_ms end
+local function in_show_flash(p) return has_show_flash() and p.show_flash_id == show.show_flash_id end
+
+local function end_show_flash(reason)
+  local id, began, told = show.show_flash_id, sale_ms >= tonumber(show.show_flash_starts_sale_ms), {}
+  redis.call('HDEL', KEYS[1], 'show_flash_id', 'show_flash_percent', 'show_flash_starts_sale_ms',
+    'show_flash_ends_sale_ms')
+  show.show_flash_id = nil
+  set_show('price_steps', (tonumber(show.price_steps) or 0) + 2)
+  for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
+    local p = product(sku)
+    if p.show_flash_id == id then
+      if began and is_on_offer() then note_price(p, tonumber(p.show_price_minor), today()) end
+      local price_minor, version, rule, rule_id = price_in_force(p, sale_ms)
+      told[#told + 1] = RAW(J('sku', sku, 'price_minor', price_minor, 'price_version', version,
+        'price_reason', RAW(reason_json(rule, rule_id)), 'reference_price_minor', tell_reference(p)))
+    end
+  end
+  append('public', 'price.show_ended', J('id', id, 'reason', reason, 'prices', RAW(JA(told))))
+end
+
+local function end_show_flash_if_over()
+  if show.show_flash_id and not has_show_flash() then end_show_flash('window') end
+end
+
 local function end_flash(p, reason)
-  local id, version = p.flash_id, tonumber(p.flash_version) + 1
+  end_show_flash_if_over()
+  local id, version = p.flash_id, tonumber(p.price_version) + 2
   if is_on_offer() and sale_ms >= tonumber(p.flash_starts_sale_ms) then
     note_price(p, tonumber(p.flash_price_minor), today())
   end
@@ -113,6 +141,7 @@ local function end_flash(p, reason)
 end
 
 local function end_flash_if_over(p)
+  end_show_flash_if_over()
   if p.flash_id and not has_flash(p) then end_flash(p, 'window') end
 end
 

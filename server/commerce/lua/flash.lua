@@ -27,10 +27,11 @@ end
 
 end_flash_if_over(p)
 local earlier = take_record(p, arg(10))
-tell_reference(p)
+tell_reference(p, true)
+local _, version = price_in_force(p, sale_ms)
 local starts = sale_ms + tonumber(arg(4))
 local ends = starts + tonumber(arg(3))
-p.flash_id, p.flash_price_minor, p.flash_version = id, price, tonumber(p.price_version) + 1
+p.flash_id, p.flash_price_minor, p.flash_version = id, price, version + 1
 p.flash_starts_sale_ms, p.flash_ends_sale_ms = starts, ends
 p.flash_quantity, p.flash_used, p.flash_per_viewer_max = arg(5), 0, arg(6)
 redis.call('HSET', base .. 'p:' .. p.sku, 'flash_id', id, 'flash_price_minor', price,

@@ -18,7 +18,11 @@ for _, sku in ipairs(skus) do
     local function now(price_minor) said[#said + 1] = string.format('%d:%d', price_minor, day) end
     if is_on_offer() then
       now(price_in_force(p, sale_ms))
+      now(tonumber(p.list_price_minor))
       if p.flash_id and sale_ms >= tonumber(p.flash_starts_sale_ms) then now(tonumber(p.flash_price_minor)) end
+      if show.show_flash_id and p.show_flash_id == show.show_flash_id and sale_ms >= tonumber(show.show_flash_starts_sale_ms) then
+        now(tonumber(p.show_price_minor))
+      end
     end
     out[#out + 1] = {sku, p.seller, table.concat(said, ' ')}
   end

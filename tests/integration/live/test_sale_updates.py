@@ -14,6 +14,7 @@ from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec, Opened
 from server.commerce.catalog import FlashSpec, FlashStarted
+from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.live.shows import Shows
 from server.live.updates import UPDATES
 from server.store.store import Store
@@ -57,6 +58,13 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
         await viewer.until("order")
         await sale.held(BORIS, seen=500)
         await viewer.until("price.ended")
+        reductions = Reductions(store)
+        spec = ShowFlashSpec(percent_off=20, duration_s=60)
+        begun = await reductions.start_show_flash(SHOW, owner, spec)
+        assert isinstance(begun, ShowFlashStarted)
+        await viewer.until("price.show_flash")
+        await reductions.stop_show_flash(SHOW, owner, decoded(begun.json)["id"])
+        await viewer.until("price.show_ended")
         await sale.catalog.unpin(SHOW, owner)
         auctions = Auctions(store, settings(), sale.ledger.buyers)
         spec = LotSpec(sku="mug", start_minor=500, duration_s=60)
