@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from server.archiver import Archiver
 from server.commerce.auctions import Auctions
+from server.commerce.bags import Bags
 from server.commerce.catalog import Catalog
 from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
@@ -181,6 +182,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         catalog=Catalog(store),
         catalog_files=CatalogFiles(store),
         reductions=Reductions(store),
+        bags=Bags(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),

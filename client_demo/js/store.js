@@ -26,7 +26,7 @@ export function fromSnapshot(data, before = null) {
     epoch: data.epoch,
     last: data.seq,
     pins: data.pin ? [{ sku: data.pin, at_ms: 0 }] : [],
-    skus: Object.keys(products),
+    skus: Object.keys(products).filter((sku) => products[sku].listed), // the bag, in its order; `products` has all
     products,
     lots: Object.fromEntries((data.lots ?? []).map((lot) => [lot.id, lot])),
     orders: withOrders(before?.orders ?? {}, data.orders ?? []),
@@ -38,7 +38,7 @@ export function fromSnapshot(data, before = null) {
   };
 }
 
-const asProduct = (product, as_of) => ({ flash: null, show_flash_price_minor: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
+const asProduct = (product, as_of) => ({ flash: null, listed: true, show_flash_price_minor: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
 
 /** Applies one update: {state, verdict}. "loss": ask again from `last`. */
 export function receive(state, update) {
@@ -74,6 +74,10 @@ const CHANGES = {
     return { ...known, pins: [...state.pins, { sku: data.sku, at_ms }].slice(-PINS_KEPT) };
   },
   "product.unpinned": (state) => ({ ...state, pins: [] }),
+  "bag.changed": (state, { data: { skus } }) => {
+    const products = Object.fromEntries(Object.values(state.products).map((product) => [product.sku, { ...product, listed: skus.includes(product.sku) }]));
+    return { ...state, skus: skus.filter((sku) => products[sku]), products };
+  },
   "price.flash": (state, { data, ts, at_ms = ts ?? 0 }) => {
     const old = state.products[data.sku];
     const flash = { ...data, visible_from_ms: at_ms, pressed_before_ms: (ts ?? at_ms) - at_ms };

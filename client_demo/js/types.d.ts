@@ -25,6 +25,8 @@ export interface Product {
   reference_price_minor: number | null;
   price_version: number;
   price_reason?: { rule: "list" | "flash" | "show_flash" | "campaign" | "lot"; id: string | null };
+  /** Is it in the show's bag? */
+  listed: boolean;
   left?: number | null;
   held?: number | null;
   sold?: number | null;

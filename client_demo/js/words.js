@@ -10,7 +10,7 @@ export const WORDS = {
   asking: "Asking for yours…", stillAsking: "Still asking…", waiting: "Waiting for connection",
   salesArePaused: "Sales are paused", showPaused: "The show is paused", showEnded: "The show has ended", notStarted: "Not open yet",
   buckets: { low: "10 or fewer left", in_stock: "In stock" },
-  soldOut: "Sold out", buyersClosed: "Buying is not open to you",
+  soldOut: "Sold out", notForSale: "Not for sale now", buyersClosed: "Buying is not open to you",
   moderatorCheck: "A moderator is checking something. Holds and timers are frozen and resume where they stopped.",
   cameBack: "One may come back: holds that run out are for sale again.",
   limitRule: (n) => `Limit ${n} per person, so more people get one.`,

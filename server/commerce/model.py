@@ -63,7 +63,10 @@ class Sale(Shelf):
             return Refused("banned")
         if self.state != "live":
             return Refused("show_closed")
-        return Refused("sales_paused") if self.sales_paused else None
+        if self.sales_paused:
+            return Refused("sales_paused")
+        off = next((line.sku for line in wanted if line.sku in self.off), None)
+        return Refused("not_for_sale", _named(wanted, off)) if off else None
 
     def _price(self, sku: str, ts: int) -> PriceInForce:
         return price_in_force(self.prices(sku), self.sale_ms(ts))

@@ -38,6 +38,8 @@ class Shelf:
     show_flashes: set[str] = field(default_factory=set[str])
     price_steps: int = 0
     """Starts and ends of the reductions of the whole show that are over."""
+    off: set[str] = field(default_factory=set[str])
+    """Products that are not in the bag; `products` has its order, then theirs."""
 
     # clock
 
@@ -103,6 +105,18 @@ class Shelf:
         return sum(o.units_at(flash) for o in counted if pid in (None, o.pid))
 
     # catalogue
+
+    def put_bag(self, ts: int, skus: Sequence[str]) -> str | Refused:
+        """Sell these and no others, in this order. What has a flash price announced cannot leave."""
+        self.advance(ts)
+        if unknown := [sku for sku in skus if sku not in self.products]:
+            return Refused("unknown_sku", {"sku": unknown[0]})
+        rest = [sku for sku in self.products if sku not in skus]
+        if running := [sku for sku in rest if sku not in self.off and self.products[sku].flash]:
+            return Refused("flash_running", {"sku": running[0]})
+        self.products = {sku: self.products[sku] for sku in (*skus, *rest)}
+        self.off = set(rest)
+        return "ok"
 
     def put_product(
         self,
@@ -177,6 +191,8 @@ class Shelf:
             return Refused("unknown_sku")
         if self.state == "ended":
             return Refused("show_closed")
+        if terms.sku in self.off:
+            return Refused("not_for_sale")
         if product.flash:
             return Refused("flash_running")
         listed, cost = product.list_price_minor, product.cost_minor

@@ -68,6 +68,12 @@ class ProductUnpinned(msgspec.Struct, frozen=True):
     sku: str
 
 
+class BagChanged(msgspec.Struct, frozen=True):
+    """The products that are for sale from now on, in order; those that are not named are not."""
+
+    skus: list[str]
+
+
 class PriceFlash(msgspec.Struct, frozen=True):
     """A flash price: in force from `starts` (inclusive) to `ends` (exclusive) on the sale clock.
 
@@ -274,6 +280,7 @@ UPDATES: Final[dict[str, Any]] = {
     "product.updated": ProductUpdated,
     "product.pinned": ProductPinned,
     "product.unpinned": ProductUnpinned,
+    "bag.changed": BagChanged,
     "price.flash": PriceFlash,
     "price.ended": PriceEnded,
     "price.show_flash": PriceShowFlash,
@@ -298,6 +305,7 @@ CHAINED: Final = frozenset(
         "product.updated",
         "product.pinned",
         "product.unpinned",
+        "bag.changed",
         "price.flash",
         "price.ended",
         "price.show_flash",

@@ -112,6 +112,8 @@ class ProductView(msgspec.Struct, frozen=True):
     parts: tuple[PartView, ...] | None = None
     group: str | None = None
     options: dict[str, str] | None = None
+    listed: bool = True
+    """Whether it is in the show's bag: for sale, and seen."""
 
 
 class LotView(msgspec.Struct, frozen=True):
@@ -273,6 +275,7 @@ def product_view(
         parts=msgspec.convert(attributes.get("parts"), tuple[PartView, ...] | None),
         group=attributes.get("group"),
         options=attributes.get("options"),
+        listed=not product.get("off"),
     )
 
 

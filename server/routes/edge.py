@@ -12,6 +12,7 @@ from server.errors import PROBLEMS, Problem
 from server.live import asyncapi
 from server.routes import (
     auctions,
+    bags,
     catalog_files,
     hooks,
     moderation,
@@ -40,6 +41,7 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *products.endpoints.all,
     *prices.endpoints.all,
     *catalog_files.endpoints.all,
+    *bags.endpoints.all,
     *auctions.endpoints.all,
     *orders.endpoints.all,
     *order_list.endpoints.all,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from server.commerce.auctions import Auctions
+from server.commerce.bags import Bags
 from server.commerce.catalog import Catalog
 from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
@@ -47,6 +48,7 @@ class Services:
     catalog: Catalog
     catalog_files: CatalogFiles
     reductions: Reductions
+    bags: Bags
     auctions: Auctions
     ledger: Ledger
     checkout: Checkout

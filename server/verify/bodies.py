@@ -80,6 +80,10 @@ class Unpinned(msgspec.Struct, frozen=True):
     sku: str
 
 
+class BagChanged(msgspec.Struct, frozen=True):
+    skus: tuple[str, ...]
+
+
 class FlashPrice(msgspec.Struct, frozen=True):
     id: str
     sku: str
@@ -304,6 +308,7 @@ Body: TypeAlias = (
     | Restocked
     | Pinned
     | Unpinned
+    | BagChanged
     | FlashPrice
     | PriceEnded
     | PriceUndone
@@ -343,6 +348,7 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "product.restocked": Restocked,
     "product.pinned": Pinned,
     "product.unpinned": Unpinned,
+    "bag.changed": BagChanged,
     "price.flash": FlashPrice,
     "price.ended": PriceEnded,
     "price.undone": PriceUndone,
@@ -356,7 +362,7 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "moderation": Moderation,
     **dict.fromkeys(ORDER_KINDS, OrderChange),
 }
-SILENT_KINDS: Final = frozenset({"member.set", "clock.offset", "lot.signal"})
+SILENT_KINDS: Final = frozenset({"member.set", "clock.offset", "lot.signal", "set.put", "set.dropped"})
 """Kinds that are known and bound by the rules for all entries only."""
 
 

@@ -17,6 +17,7 @@ from server.commerce.pricing import Flash, PriceInForce, Prices, price_in_force,
 from server.log.entries import Entry
 from server.verify.bodies import (
     ORDER_KINDS,
+    BagChanged,
     Body,
     EpochChanged,
     FlashPrice,
@@ -104,6 +105,8 @@ class Replay:
     ts: int = 0
     pin: str = ""
     products: dict[str, Product] = field(default_factory=dict[str, Product])
+    off: set[str] = field(default_factory=set[str])
+    """Products that are not in the bag."""
     flashes: dict[str, FlashPrice] = field(default_factory=dict[str, FlashPrice])
     orders: dict[str, Known] = field(default_factory=dict[str, Known])
     lots: dict[str, Lot] = field(default_factory=dict[str, Lot])
@@ -257,6 +260,8 @@ class Replay:
                 self.products[body.sku].stock = (left + body.delta, held, sold)
             case Pinned() | Unpinned():
                 self.pin = body.sku if isinstance(body, Pinned) else ""
+            case BagChanged():
+                self.off = set(self.products) - set(body.skus)
             case FlashPrice():
                 self.flashes[body.id] = body
                 self.products[body.sku].flash = Flash(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from server.verify import (
+    rules_bag,
     rules_lots,
     rules_orders,
     rules_prices,
@@ -52,6 +53,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_orders.RULES,
     *rules_sale.RULES,
     *rules_lots.RULES,
+    *rules_bag.RULES,
 )
 """What is asked of every entry."""
 ALL: Final = tuple(sorted((*FILE_RULES, SHAPE, *RULES), key=lambda rule: rule.number))

@@ -48,7 +48,7 @@ def _ended(step: Step, body: ShowFlashEnded, before: Replay) -> str | None:
         return f"{body.id} is not announced"
     if (body.reason == "window") != (step.sale_ms >= terms.ends_sale_ms):
         return f"it did not end by {body.reason}"
-    if [each.sku for each in body.prices] != [sku for sku in before.products if sku in terms.prices]:
+    if sorted(each.sku for each in body.prices) != sorted(terms.prices):
         return "it does not tell of the products that were in it"
     for each in body.prices:
         prices = before.prices(each.sku)

@@ -311,6 +311,10 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (39, nth("lot.closed"), body(price_minor=more(-1)), None),
     (39, nth("lot.closed"), body(winner=ANNA.pid), None),
     (39, nth("lot.cancelled"), stock(held=more(1)), None),
+    (47, nth("bag.changed"), body(skus=["nothing", "mug"]), None),
+    (47, nth("bag.changed"), body(skus=["mug", "cup", "mug"]), None),
+    (47, nth("bag.changed"), body(skus=["cup", "pot"]), None),  # the mug is pinned
+    (47, nth("bag.changed"), body(skus=["mug", "pot"]), nth("order.held", -1, sku="cup")),
     (40, auctioned, lot_price(-100), None),
     (40, auctioned, in_line(0, lot="l_other", price_reason={"rule": "lot", "id": "l_other"}), None),
 ]

@@ -11,6 +11,7 @@ const { reconnectDelay } = await import("../../client_demo/js/live.js");
 const { forecast, reduced, typedPrice } = await import("../../client_demo/js/studio/flash.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
 const { layersFor } = await import("../../client_demo/js/whip.js");
+const { moved, setId } = await import("../../client_demo/js/studio/bag.js");
 const { buyerName, kept, named } = await import("../../client_demo/js/studio/orders.js");
 
 const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
@@ -102,4 +103,12 @@ test("a flash price is typed as an amount or as a percentage, taken off as the s
   assert.deepEqual(typedPrice("7.50", "USD"), { price_minor: 750 });
   for (const nonsense of ["0%", "100%", "-5%", "%", "", "five"]) assert.equal(typedPrice(nonsense, "USD"), null, nonsense);
   assert.equal(reduced(999, 33), 670);
+});
+
+test("a product moves by one place and not beyond the ends", () => {
+  assert.deepEqual([moved(["a", "b", "c"], 0, 1), moved(["a", "b", "c"], 2, -1), moved(["a"], 0, -1), moved(["a"], 0, 1)], [["b", "a", "c"], ["a", "c", "b"], ["a"], ["a"]]);
+});
+
+test("a set's id comes from its title", () => {
+  assert.deepEqual(["Küche & Bad", "  ", "日本", "x".repeat(80)].map(setId), ["ku-che-bad", "set", "set", "x".repeat(64)]);
 });

@@ -198,3 +198,19 @@ test("a reduction of the whole show: who is in it, what goes before it, what it 
   const over = play(after, entry("price.show_ended", 14, 13, { id: "sf", reason: "stopped", prices: [{ sku: "a", price_minor: 4800, price_version: 5, reference_price_minor: 3840 }] })).state;
   assert.deepEqual([over.show.show_flash, at(over, "a", 2000).price_minor, over.products.a.reference_price_minor, over.products.a.show_flash_price_minor], [null, 4800, 3840, null]);
 });
+
+test("a changed bag is what is for sale, in its order; what left it is still known", () => {
+  const { state } = play(fromSnapshot(snapshot({ pin: null, products: ["a", "b", "c"].map((sku) => product(sku)) })), entry("bag.changed", 11, 9, { skus: ["c", "a"] }));
+  assert.deepEqual(state.skus, ["c", "a"]);
+  assert.deepEqual(Object.values(state.products).map(({ sku, listed }) => [sku, listed]), [["a", true], ["b", false], ["c", true]]);
+  const changed = play(state, entry("product.updated", 12, 11, { ...product("b"), title: "B" })).state;
+  assert.deepEqual([changed.skus, changed.products.b.title, changed.products.b.listed], [["c", "a"], "B", false]);
+  const back = play(changed, entry("bag.changed", 13, 12, { skus: ["b"] })).state;
+  assert.deepEqual([back.skus, back.products.b.listed, back.products.a.listed], [["b"], true, false]);
+});
+
+test("a snapshot's products outside the bag are not for sale", () => {
+  const state = fromSnapshot(snapshot({ products: [product("b"), product("a", { listed: false })] }));
+  assert.deepEqual(state.skus, ["b"]);
+  assert.equal(state.products.a.listed, false);
+});

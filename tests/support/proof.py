@@ -10,6 +10,7 @@ from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.bag import Wanted
+from server.commerce.bags import BagSpec, SetSpec
 from server.commerce.catalog import FlashSpec, Part, ProductSpec
 from server.commerce.reductions import Reductions, ShowFlashSpec
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
@@ -54,6 +55,7 @@ class Story:
         await self.undo_a_flash_price()
         await self.buy_several()
         await self.buy_bundles()
+        await self.change_the_bag()
         await self.stop_and_go_on()
         await self.auction()
         await self.reduce_the_whole_show()
@@ -140,6 +142,16 @@ class Story:
         await self.refund(order, restock=False, sku="set")
         await self.pay(await self.sale.held(BORIS, sku="set", seen=700), BORIS)
         sure(await self.ledger.cancel(SHOW, CLARA, await self.sale.held(CLARA, sku="set", seen=700)))
+
+    async def change_the_bag(self) -> None:
+        """Some products alone are for sale, in another order, and then all again."""
+        bags = self.sale.bags
+        sure(await bags.keep_set(SHOW, CREATOR, "kitchen", SetSpec("Kitchen", ["pot", "cup"])))
+        sure(await bags.put(SHOW, CREATOR, BagSpec(skus=["mug", "cup", "pot"])))
+        await self.pay(await self.sale.held(DORA, sku="cup", seen=300), DORA)
+        everything = ["mug", "vase", "lamp", "cup", "pot", "tin", "set"]
+        sure(await bags.put(SHOW, CREATOR, BagSpec(skus=everything)))
+        await bags.drop_set(SHOW, CREATOR, "kitchen")
 
     async def bag(self, who: Principal, *wanted: Wanted) -> str:
         key = "-".join([who.pid, *(f"{sku}-{price}" for sku, _, price in wanted)])

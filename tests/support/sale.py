@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from server.commerce.bag import Wanted
+from server.commerce.bags import Bags
 from server.commerce.catalog import Catalog, ProductSpec
 from server.commerce.ledger import Ledger
 from server.commerce.orders import Placed
@@ -49,6 +50,7 @@ class Sale:
         self.store, self.show = store, show
         self.ledger = Ledger(store, settings())
         self.catalog = Catalog(store)
+        self.bags = Bags(store)
         self._keys = 0
 
     async def start(self) -> "Sale":

@@ -13,6 +13,7 @@ from support.sale import CREATOR, SHOW
 from support.sale_pair import PEOPLE, SalePair
 
 from server.commerce.bag import Wanted
+from server.commerce.bags import BagSpec, BagView
 from server.commerce.catalog import FlashStopped, Restocked
 from server.commerce.ledger import Swept
 from server.commerce.orders import OrderState, Undone
@@ -134,6 +135,12 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @rule(parts=st.sampled_from(({SET: 1}, {"none": 1}, {"mug": 1, "none": 2})))
     def put_a_wrong_bundle(self, parts: dict[str, int]) -> None:
         self.put("wrong", PRICES[0], parts=parts)
+
+    @rule(bag=st.lists(skus, unique=True, max_size=3), everything=st.booleans())
+    def change_the_bag(self, bag: list[str], everything: bool) -> None:
+        bag = bag if not everything else [*SKUS, SET]
+        real = self._run(self.sale.bags.put(SHOW, CREATOR, BagSpec(skus=bag)))
+        self.agree("ok" if isinstance(real, BagView) else real, self.model.put_bag(self.ts, bag))
 
     @rule(sku=skus, delta=st.integers(-4, 4))
     def restock(self, sku: str, delta: int) -> None:

@@ -328,6 +328,7 @@ class SalePair:
             assert sum("done" in back for back in record["refunds"]) == order.returned
         due = self.due_among(records)
         snapshot = self._run(reader.snapshot(self.store, SHOW))
+        assert [view.sku for view in snapshot.products] == list(self.model.products)
         for view in snapshot.products:
             self.product_agrees(view, due)
         flashes = self.read(*(f"f:{flash}" for flash in self.model.flashes))
@@ -357,6 +358,7 @@ class SalePair:
             mine = sum(units(line) for line in due if line["pid"] == who.pid)
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
         flash, now = product.flash, self.model.sale_ms(self.ts)
+        assert view.listed == (sku not in self.model.off)
         expected = price_in_force(self.model.prices(sku), now)
         show_flash = self.model.show_flash
         assert view.show_flash_price_minor == (show_flash.prices.get(sku) if show_flash else None)

@@ -162,7 +162,7 @@ function toggle(control) {
 }
 
 function endShow() {
-  const held = feed.state.skus.reduce((sum, sku) => sum + (feed.state.products[sku].held ?? 0), 0);
+  const held = Object.values(feed.state.products).reduce((sum, { held }) => sum + (held ?? 0), 0);
   confirm({
     title: `End the show for ${(feed.state.viewers ?? 0).toLocaleString()} people?`, body: `${held} on hold stay valid until they run out.`, yes: "End now", no: "Keep going", testid: "end-confirm",
     act: () => void attempt(() => api.call("POST", "/end", { body: {}, key: newKey() })),

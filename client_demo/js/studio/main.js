@@ -5,6 +5,7 @@ import { $, attr, flag, framed, h, icon, initial, list, show, text } from "../do
 import { Feed, showId } from "../feed.js";
 import { attempt, chatField, confirm, drawHeader, keyList, onKeys, pace, stick, stopped, toast, Undo } from "../tools.js";
 import { Whip } from "../whip.js";
+import { Bag } from "./bag.js";
 import { Camera } from "./camera.js";
 import { Files } from "./files.js";
 import { FlashDialog } from "./flash.js";
@@ -49,6 +50,7 @@ const lots = new Lots(feed, { headers: press });
 const showFlash = new ShowFlash(feed, { headers: press, started: (flash) => undo.offer(`The whole show is ${flash.percent_off}% off.`, () => api.call("DELETE", `/show_flash/${flash.id}`), UNDO_MS) });
 const orders = new Orders(feed, draw);
 new Files(feed);
+new Bag(feed);
 
 /** The moment of the press, for commands of the page that is on air (the frame that shows it gets the change). */
 function press() {
@@ -118,7 +120,7 @@ function go() {
 }
 
 function end() {
-  const held = feed.state.skus.reduce((sum, sku) => sum + (feed.state.products[sku].held ?? 0), 0);
+  const held = Object.values(feed.state.products).reduce((sum, { held }) => sum + (held ?? 0), 0);
   confirm({
     title: `End the show for ${(feed.state.viewers ?? 0).toLocaleString()} people?`, body: `${held} on hold stay valid until they run out.`, yes: "End now", no: "Keep going", testid: "end-confirm",
     act: async () => (await command("/end")) && whip.stop(),

@@ -138,7 +138,7 @@ export class Run {
   }
 
   drawSales() {
-    const products = this.state.skus.map((sku) => this.state.products[sku]).filter((product) => product.left != null);
+    const products = Object.values(this.state.products).filter((product) => product.left != null);
     const sum = (/** @type {"left" | "held" | "sold"} */ part) => products.reduce((total, product) => total + (product[part] ?? 0), 0);
     text($("sold"), count(sum("sold")));
     text($("s-held"), `${count(sum("held"))} on hold`);

@@ -24,6 +24,7 @@ export function buyButton({ state, product, offer, online, askedMs, holdMs, clos
   if (show.state === "ended") return off(WORDS.showEnded);
   if (show.state === "scheduled") return off(WORDS.notStarted);
   if (!online) return off(WORDS.waiting);
+  if (product.listed === false) return off(WORDS.notForSale);
   if (isGone(product)) return off(WORDS.soldOut, product.held ? WORDS.cameBack : "", { soldOut: true });
   if (show.state === "paused") return off(WORDS.showPaused, WORDS.pausedText);
   if (show.sales_paused) return off(WORDS.salesArePaused, WORDS.moderatorCheck);

@@ -19,6 +19,7 @@ const NOTES = {
 /** Why nothing of a bag was held, in a few words about the one product. */
 const AGAIN = new Map([
   ["price_changed", (_, now) => `now ${now}`],
+  ["not_for_sale", () => WORDS.notForSale.toLowerCase()],
   ["sold_out", ({ left }) => (left ? `only ${left} left` : WORDS.soldOut.toLowerCase())],
   ["limit_reached", ({ limit }) => `at most ${limit} for each`],
 ]);
@@ -35,6 +36,7 @@ function outcomeOf(code, detail, product, now) {
     hold_expired: { icon: "clock", title: "Your hold ended", body: `You were not charged.${left}`, again: left && "Hold one again", ghost: "Close" },
     sold_out: { icon: "bag", title: WORDS.soldOut, body: `0 left${product?.held ? `, ${product.held} on hold` : ""}. Nothing was charged.` },
     limit_reached: { icon: "users", title: WORDS.limit(detail.limit, detail.limit), body: WORDS.limitRule(detail.limit) },
+    not_for_sale: { icon: "bag", title: WORDS.notForSale, body: `The host has taken ${product?.title ?? "this"} out of the bag. Nothing was charged.` },
     mixed_sellers: { icon: "users", tone: "warn", title: "Two sellers", body: `${product?.title ?? "One of these"} has another seller. Buy it by itself. Nothing was charged.` },
     sales_paused: { icon: "pause", title: WORDS.salesArePaused, body: WORDS.moderatorCheck },
     show_closed: { icon: "clock", title: "The show is not open", body: "Nothing was charged." },

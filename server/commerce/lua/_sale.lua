@@ -12,7 +12,8 @@ local products = {}
 
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'show_flash_id', 'show_price_minor'}
+  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'show_flash_id', 'show_price_minor',
+  'off'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
 

@@ -11,6 +11,7 @@ if again then return again end
 local p, id = product(arg(1)), arg(7)
 if not p then return refuse('unknown_sku') end
 if show.state == 'ended' then return refuse('show_closed') end
+if p.off then return refuse('not_for_sale') end
 if has_flash(p) then return refuse('flash_running') end
 local list = tonumber(p.list_price_minor)
 local price = tonumber(arg(2)) or list - math.floor(list * tonumber(arg(8)) / 100)

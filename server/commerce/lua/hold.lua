@@ -23,6 +23,9 @@ if banned(actor) then return refuse('banned') end
 if not authorise('buy') then return refuse(token_role == 'guest' and 'guests_closed' or 'forbidden') end
 if show.state ~= 'live' then return refuse('show_closed') end
 if show.sales_paused == '1' then return refuse('sales_paused') end
+for _, l in ipairs(lines) do
+  if product(l.sku).off then return refuse_line('not_for_sale', lines, l) end
+end
 local first, several = product(lines[1].sku), #lines > 1
 for i = 2, #lines do -- one order is one sale by one seller
   if product(lines[i].sku).seller ~= first.seller then return refuse_line('mixed_sellers', lines, lines[i]) end

@@ -8,6 +8,7 @@ if again then return again end
 local p, start_minor = product(arg(1)), tonumber(arg(2))
 if not p then return refuse('unknown_sku') end
 if show.state == 'ended' then return refuse('show_closed') end
+if p.off then return refuse('not_for_sale') end
 local floor = tonumber(p.floor_minor)
 if floor and start_minor < floor then return refuse('below_floor', {'floor_minor', floor}) end
 if redis.call('ZCARD', base .. 'lots') >= tonumber(arg(10)) then return refuse('too_many_lots') end

@@ -13,6 +13,7 @@ from support.sale import ANNA, BORIS, Sale, decoded, settings
 from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec, Opened
+from server.commerce.bags import BagSpec
 from server.commerce.catalog import FlashSpec, FlashStarted
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.live.shows import Shows
@@ -66,6 +67,9 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
         await reductions.stop_show_flash(SHOW, owner, decoded(begun.json)["id"])
         await viewer.until("price.show_ended")
         await sale.catalog.unpin(SHOW, owner)
+        await sale.product("vase")
+        await sale.bags.put(SHOW, owner, BagSpec(skus=["vase", "mug"]))
+        await viewer.until("bag.changed", lambda data: data["skus"] == ["vase", "mug"])
         auctions = Auctions(store, settings(), sale.ledger.buyers)
         spec = LotSpec(sku="mug", start_minor=500, duration_s=60)
         for end in ("lot.cancelled", "lot.closed"):

@@ -57,7 +57,16 @@ def test_every_script_of_the_server_asks_about_known_actions() -> None:
     assert {"create", "life", "member", "moderate", "snapshot"} <= scripts.keys()
 
 
-READ_ONLY = {"lot_get", "order_get", "order_list", "order_pid", "order_seq", "price_rows", "product_list"}
+READ_ONLY = {
+    "lot_get",
+    "order_get",
+    "order_list",
+    "order_pid",
+    "order_seq",
+    "price_rows",
+    "product_list",
+    "set_list",
+}
 OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop", "show_flash_stop"}
 """What time brings about, and what must also work while replicas are away: showing, and stopping a price."""
 
@@ -78,6 +87,9 @@ def test_nothing_that_buys_or_stops_a_sale_gives_way() -> None:
         "product_put": "price",
         "price_rows": "price",
         "show_flash": "price",
+        "bag_put": "price",
+        "set_put": "price",
+        "set_drop": "price",
         "products_import": "price",
         "pin": "price",
     }
