@@ -3,6 +3,7 @@
 # make check              the fast subset (< 60 s)
 # make bench              measures the README's numbers
 # make bench-relay        the relay beside Janus, pion and werift in one run, and how many viewers it can carry
+# make bench-buy          purchases over HTTP: a second and by CPU, how long they take, and beside a crowd at what is sold out
 # make soak               a million purchases over HTTP, store and web workers killed meanwhile (SOAK_PURCHASES=n)
 # make soak-failover      20 sales a kind of failover: primary killed, silent, cut off (FAILOVER_SEEDS=n)
 # make fuzz               parsers, kernel and router with 50 times the examples (FUZZ_TIMES=n)
@@ -13,7 +14,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-relay soak soak-failover fuzz image lint debian clean
+.PHONY: demo test check bench bench-relay bench-buy soak soak-failover fuzz image lint debian clean
 
 demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
@@ -30,6 +31,11 @@ bench-relay: .make/dev
 	./scripts/bench-debian.sh
 	$(BIN)/python bench/relay.py --peers
 	$(BIN)/python bench/relay.py --most
+
+bench-buy: .make/dev
+	./scripts/bench-debian.sh
+	$(BIN)/python bench/buy.py
+	$(BIN)/python bench/crowd.py
 
 bench: .make/dev
 	$(BIN)/python -m bench

@@ -15,6 +15,7 @@ PROGRAMS = (
     ("fanout.py",),
     ("ws_deliveries.py",),
     ("buy.py",),
+    ("crowd.py",),
     ("glass.py",),
 )
 

@@ -11,6 +11,7 @@ and of CPU an answer.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,8 @@ async def serve(url: str, listener: socket.socket) -> None:
 class Load:
     """Answers a second and CPU an answer of one kind of request."""
 
-    def __init__(self, path: str, status: int) -> None:
-        self.path, self.status = path, status
+    def __init__(self, path: str, status: int, body: str = ORDER) -> None:
+        self.path, self.status, self.body = path, status, body
         self.per_s: list[float] = []
         self.cpu_us: list[float] = []
 
@@ -119,7 +120,7 @@ def run_wrk(port: int, load: Load, bearers: list[str], options: argparse.Namespa
     listed = ",".join(f'"{token}"' for token in bearers)
     run = f"{time.monotonic_ns():x}-"
     script.write_text(
-        LUA % {"tokens": listed, "run": run, "path": load.path, "body": ORDER, "status": load.status}
+        LUA % {"tokens": listed, "run": run, "path": load.path, "body": load.body, "status": load.status}
     )
     command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "-s", str(script)]
     out = subprocess.run(
@@ -187,8 +188,8 @@ def run_pump(port: int, load: Load, bearers: list[str], options: argparse.Namesp
     return uvloop.run(pump())
 
 
-async def prepare(port: int) -> list[str]:
-    """Open the show that sells; the buyers' tokens."""
+async def prepare(port: int, **more_stock: int) -> list[str]:
+    """Open the show that sells; the buyers' tokens. `more_stock`: further products, by sku."""
 
     def bearer(subject: str, role: str) -> str:
         return tokens.issue(SECRET, subject=subject, role=role, show=None, ttl_s=3_600)
@@ -198,6 +199,10 @@ async def prepare(port: int) -> list[str]:
     for method, path, body in (
         ("POST", "/api/v1/shows", {"id": SHOW, "title": "Bench", "currency": "USD"}),
         ("PUT", f"/api/v1/shows/{SHOW}/products/{SKU}", product),
+        *(
+            ("PUT", f"/api/v1/shows/{SHOW}/products/{sku}", {**product, "stock": stock})
+            for sku, stock in more_stock.items()
+        ),
         ("POST", f"/api/v1/shows/{SHOW}/start", {}),
     ):
         status, answer = await creator.call(method, path, body)
@@ -239,6 +244,23 @@ def measure(
     }
 
 
+@contextlib.asynccontextmanager
+async def running(scratch: Path, *python: str) -> AsyncGenerator[tuple[int, int]]:
+    """A web worker with a store of its own: its port and pid. `python` goes before this file's name."""
+    store = EmbeddedStore(scratch / "data")
+    url = await store.start()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    fd = listener.fileno()
+    server = subprocess.Popen([sys.executable, *python, __file__, "--serve", url, str(fd)], pass_fds=[fd])
+    try:
+        yield int(listener.getsockname()[1]), server.pid
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(10)
+        listener.close()
+        await store.stop()
+
+
 async def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -250,23 +272,11 @@ async def main() -> int:
     parser.add_argument("--profile", help="write the server's cProfile to this file")
     parser.add_argument("--serve", nargs=2, metavar=("URL", "FD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    profile = ["-m", "cProfile", "-o", options.profile] if options.profile else []
     with tempfile.TemporaryDirectory(prefix="vendue-bench-") as scratch:
-        store = EmbeddedStore(Path(scratch) / "data")
-        url = await store.start()
-        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        fd = listener.fileno()
-        python = [sys.executable, *(["-m", "cProfile", "-o", options.profile] if options.profile else [])]
-        server = subprocess.Popen([*python, __file__, "--serve", url, str(fd)], pass_fds=[fd])
-        try:
-            port = int(listener.getsockname()[1])
+        async with running(Path(scratch), *profile) as (port, pid):
             bearers = await prepare(port)
-            row = await asyncio.to_thread(measure, port, server.pid, bearers, options, Path(scratch))
-            print(json.dumps(row))
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(10)
-            listener.close()
-            await store.stop()
+            print(json.dumps(await asyncio.to_thread(measure, port, pid, bearers, options, Path(scratch))))
     return 0
 
 

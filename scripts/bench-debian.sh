@@ -4,7 +4,7 @@
 set -eu
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=
-for package in gcc libssl-dev libsrtp2-dev ffmpeg janus golang-go golang-github-pion-webrtc.v3-dev nodejs npm; do
+for package in gcc libssl-dev libsrtp2-dev ffmpeg janus wrk golang-go golang-github-pion-webrtc.v3-dev nodejs npm; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 command -v npm >/dev/null && missing=$(echo "$missing" | sed 's/ nodejs//; s/ npm//')
