@@ -1,5 +1,5 @@
 /** Run of show, what is on screen, and what has been sold, all from the ledger's numbers. */
-import { $, attr, css, h, icon, list, ring, setRing, setStock, show, stockBar, text } from "../dom.js";
+import { $, attr, css, h, icon, list, maybe, ring, setRing, setStock, show, stockBar, text } from "../dom.js";
 import { count, countdown, price } from "../format.js";
 import { offer } from "../pricing.js";
 import { titleOf } from "../words.js";
@@ -107,8 +107,9 @@ export class Run {
       text(words.children[0], titleOf(product));
       const [amount, was, tag] = words.children[1].children;
       text(amount, price(now.price_minor, currency));
-      text(was, now.was_minor && !now.flash ? price(now.was_minor, currency) : ""); // no room beside the tag
-      text(tag, now.flash ? `Flash ${countdown(now.flash.remaining_ms)}` : product.left === 0 ? "Sold out" : "");
+      maybe(was, now.was_minor && !now.flash ? price(now.was_minor, currency) : ""); // no room beside the tag
+      text(tag, now.flash ? countdown(now.flash.remaining_ms) : product.left === 0 ? "Sold out" : "");
+      attr(tag, "title", now.flash ? "Flash price" : null);
       attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
       show(tag, Boolean(tag.textContent));
       setStock(bar, product, { ...stockWords(product), left: product.left == null ? "" : `${product.left} left`, rest: product.left == null ? "" : `${product.sold} sold` });
