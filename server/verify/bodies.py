@@ -58,7 +58,7 @@ class ProductUpdated(msgspec.Struct, frozen=True):
     seller: str
     commission_bps: Count
     parts: tuple[Part, ...] = ()
-    price_reason: PriceReason | None = None  # not told by servers before rule 44
+    price_reason: PriceReason | None = None  # not told by servers before rule 45
     reference_price_minor: Count | None = None
     earlier_prices: tuple[tuple[Count, Count], ...] = ()
 

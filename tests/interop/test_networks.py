@@ -28,7 +28,8 @@ async function play(url, policy, only) {
   const headers = {'Content-Type': 'application/sdp'};
   const answer = await fetch(url, {method: 'POST', headers, body: offer.sdp});
   if (!answer.ok) throw new Error(await answer.text());
-  const iceServers = (answer.headers.get('Link') ?? '').split(/, (?=<)/).filter(Boolean).map(link => ({
+  const links = (answer.headers.get('Link') ?? '').split(/, (?=<)/);
+  const iceServers = links.filter(link => link.includes('rel="ice-server"')).map(link => ({
     urls: /<(.*?)>/.exec(link)[1],
     username: /username="(.*?)"/.exec(link)?.[1],
     credential: /credential="(.*?)"/.exec(link)?.[1],
