@@ -42,7 +42,7 @@ bench: .make/dev
 
 soak: SOAK_PURCHASES ?= 1000000
 soak: .make/dev
-	SOAK_PURCHASES=$(SOAK_PURCHASES) $(BIN)/pytest -s tests/integration/test_soak.py
+	SOAK_PURCHASES=$(SOAK_PURCHASES) $(BIN)/pytest -s tests/soak
 
 soak-failover: FAILOVER_SEEDS ?= 20
 soak-failover: .make/dev

@@ -1,7 +1,5 @@
 """Chat, reactions, pings and reports."""
 
-import asyncio
-
 from prometheus_client import REGISTRY
 from support.kiln import BUYER, GUEST, SHOW, STAFF, moderate
 from support.live_server import LiveServer, live_server
@@ -82,9 +80,6 @@ async def test_too_many_lines_are_refused_with_a_wait(server: LiveServer) -> Non
     async with server.viewer(SHOW, **BUYER) as viewer:
         for n in range(8):
             await viewer.say(type="chat", cid=str(n), text="spam")
-            await viewer.say(type="ping", t=n)
-            await viewer.until("pong")
-            await asyncio.sleep(0.02)
         error = await viewer.until("error")
         assert error["data"]["code"] == "rate_limited"
         assert error["data"]["retry_after_ms"] > 0
