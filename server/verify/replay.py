@@ -16,7 +16,6 @@ from server.commerce.model_records import COUNTED, HOLDING, ShowTerms
 from server.commerce.pricing import Flash, PriceInForce, Prices, price_in_force, sale_time_ms
 from server.log.entries import Entry
 from server.verify.bodies import (
-    ORDER_KINDS,
     BagChanged,
     Body,
     EpochChanged,
@@ -26,14 +25,10 @@ from server.verify.bodies import (
     LotMax,
     LotOpened,
     Moderation,
-    OrderChange,
-    OrderView,
     Pinned,
     PriceEnded,
-    PriceReason,
     PriceUndone,
     ProductUpdated,
-    Refund,
     Restocked,
     ShowCreated,
     ShowFlash,
@@ -41,6 +36,8 @@ from server.verify.bodies import (
     ShowState,
     Unpinned,
 )
+from server.verify.order_bodies import ORDER_KINDS, OrderChange, OrderView, Refund
+from server.verify.shapes import PriceReason
 
 Stock = tuple[int, int, int]
 """left, held, sold."""

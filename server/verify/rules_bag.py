@@ -1,6 +1,7 @@
 """The rule for the show's bag. Pure."""
 
-from server.verify.bodies import BagChanged, FlashPrice, LotOpened, OrderChange, Pinned
+from server.verify.bodies import BagChanged, FlashPrice, LotOpened, Pinned
+from server.verify.order_bodies import OrderChange
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule
 

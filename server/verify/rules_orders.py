@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from server.verify.bodies import OrderChange, Refund
+from server.verify.order_bodies import OrderChange, Refund
 from server.verify.replay import Replay, Step, state_named
 from server.verify.rule import rule_for
 

@@ -7,7 +7,6 @@ from server.verify.bodies import (
     FlashPrice,
     LotBid,
     LotOpened,
-    OrderChange,
     Pinned,
     PriceEnded,
     PriceUndone,
@@ -16,6 +15,7 @@ from server.verify.bodies import (
     ShowFlash,
     Unpinned,
 )
+from server.verify.order_bodies import OrderChange
 from server.verify.replay import Replay, Step, version_after
 from server.verify.rule import rule, rule_for
 

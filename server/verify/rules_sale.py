@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from server.verify.bodies import OrderChange, OrderView
+from server.verify.order_bodies import OrderChange, OrderView
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule_for
 

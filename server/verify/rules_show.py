@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from server.verify.bodies import ORDER_KINDS, EpochChanged, ShowCreated, ShowState
+from server.verify.bodies import EpochChanged, ShowCreated, ShowState
+from server.verify.order_bodies import ORDER_KINDS
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule, rule_for
 
