@@ -173,7 +173,7 @@ def run_pump(port: int, load: Load, bearers: list[str], options: argparse.Namesp
                 f"POST {load.path} HTTP/1.1\r\nHost: x\r\n"
                 f"Authorization: Bearer {bearers[number % len(bearers)]}\r\n"
                 f"Idempotency-Key: {run}{number}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(ORDER)}\r\n\r\n{ORDER}"
+                f"Content-Length: {len(load.body)}\r\n\r\n{load.body}"
             ).encode()
 
     async def pump() -> int:

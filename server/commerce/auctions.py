@@ -89,8 +89,8 @@ class Auctions:
     ) -> Opened | Refused:
         """Open a lot; its unit is held from now on.
 
-        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), below_floor, too_many_lots,
-        sold_out.
+        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), not_for_sale, below_floor,
+        too_many_lots, sold_out.
         """
         steps = spec.steps or DEFAULT_STEPS
         if not are_steps(steps):

@@ -155,7 +155,7 @@ class Catalog:
     async def pin(
         self, show: str, principal: Principal, sku: str, *, press_ms: float | None = None
     ) -> Pinned | Refused:
-        """Pin a product. Refusals: forbidden, unknown_sku."""
+        """Pin a product. Refusals: forbidden, unknown_sku, not_for_sale."""
         reply = await run_for(self._store, "pin", show, principal, (sku,), press_ms=press_ms)
         return reply if isinstance(reply, Refused) else Pinned(reply[2])
 
@@ -177,8 +177,9 @@ class Catalog:
     ) -> FlashStarted | Refused:
         """Announce a flash price.
 
-        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), flash_running, below_floor,
-        confirm_required (it takes more than 70 % off, or is below cost) with what it may cost.
+        Refusals: bad_request, forbidden, unknown_sku, show_closed (it has ended), not_for_sale,
+        flash_running, below_floor, confirm_required (it takes more than 70 % off, or is below cost) with what
+        it may cost.
         """
         if refused := problems(spec):
             return refused

@@ -86,8 +86,8 @@ class Ledger:
         """Reserve every line at the price in force, at most the one seen, or none of them.
 
         Refusals in the contract's order: idempotency_key_required, unknown_sku, banned, (guests_closed,
-        forbidden,) show_closed, sales_paused, mixed_sellers, price_changed, limit_reached, sold_out; of
-        several lines they name the `sku`. Once a key has its order it always yields that order;
+        forbidden,) show_closed, sales_paused, not_for_sale, mixed_sellers, price_changed, limit_reached,
+        sold_out; of several lines they name the `sku`. Once a key has its order it always yields that order;
         idempotency_conflict when the body differs.
         """
         if refused := _bad_key(idempotency_key):

@@ -34,7 +34,15 @@ class BidCounted(msgspec.Struct, frozen=True):
     LOTS,
     body=LotSpec,
     answers={201: LotView},
-    problems=("unknown_show", "unknown_sku", "show_closed", "below_floor", "too_many_lots", "sold_out"),
+    problems=(
+        "unknown_show",
+        "unknown_sku",
+        "show_closed",
+        "not_for_sale",
+        "below_floor",
+        "too_many_lots",
+        "sold_out",
+    ),
 )
 async def open_lot(call: Call[LotSpec]) -> Answer:
     """Put one unit of a product up for auction."""

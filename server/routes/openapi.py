@@ -37,6 +37,7 @@ ORDER_PROBLEMS: Final = (
     "guests_closed",
     "show_closed",
     "sales_paused",
+    "not_for_sale",
     "mixed_sellers",
     "price_changed",
     "limit_reached",

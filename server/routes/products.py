@@ -120,7 +120,7 @@ async def restock(call: Call[RestockCommand]) -> Answer:
     SHOW + "/pin",
     body=PinCommand,
     answers={200: PinView},
-    problems=("unknown_show", "unknown_sku"),
+    problems=("unknown_show", "unknown_sku", "not_for_sale"),
 )
 async def pin(call: Call[PinCommand]) -> Answer:
     """Pin a product, in place of the one before."""
@@ -150,6 +150,7 @@ async def unpin(call: Call[Nothing]) -> Answer:
         "unknown_show",
         "unknown_sku",
         "show_closed",
+        "not_for_sale",
         "flash_running",
         "below_floor",
         "confirm_required",

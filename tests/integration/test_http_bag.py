@@ -86,12 +86,16 @@ async def test_a_set_becomes_the_bag(web: Web) -> None:
     await expect(200, web.call("PUT", "bag", {"set": "kitchen"}, token=web.creator))
     assert await seen(web) == [("vase", True), ("mug", False), ("pot", False)]
     await refused(403, "forbidden", web.call("GET", "sets", token=web.bearer("anna")))
+    before = await web.digest()
     await refused(
         404, "unknown_sku", web.call("PUT", "sets/x", {"title": "X", "skus": ["no"]}, token=web.creator)
     )
     many = {"title": "X", "skus": [f"p{n}" for n in range(101)]}
     await refused(400, "bad_request", web.call("PUT", "sets/x", many, token=web.creator))
     await refused(400, "bad_request", web.call("PUT", "sets/a%20b", kitchen, token=web.creator))
+    await refused(403, "forbidden", web.call("PUT", "sets/x", kitchen, token=web.bearer("anna")))
+    await refused(403, "forbidden", web.call("DELETE", "sets/kitchen", token=web.bearer("anna")))
+    assert await web.digest() == before
     assert (await web.call("DELETE", "sets/kitchen", token=web.creator)).status_code == 204
     assert (await web.call("DELETE", "sets/kitchen", token=web.creator)).status_code == 204
     assert await seen(web) == [("vase", True), ("mug", False), ("pot", False)]
@@ -101,5 +105,7 @@ async def test_a_show_keeps_a_hundred_sets(web: Web) -> None:
     one = {"title": "One", "skus": ["mug"]}
     for n in range(SETS_MAX):
         await expect(201, web.call("PUT", f"sets/s{n}", one, token=web.creator))
+    before = await web.digest()
     await refused(409, "too_many_sets", web.call("PUT", "sets/more", one, token=web.creator))
+    assert await web.digest() == before
     await expect(200, web.call("PUT", "sets/s7", one, token=web.creator))

@@ -4,7 +4,6 @@
 -- 6 per_viewer_max ('' none), 7 its id, 8 percent off the list price, 9 confirmed ('1': what it may cost has been seen),
 -- 10 prices of the seller's other shows (take_record). The
 -- window lies on the sale clock; two price versions are reserved (see price_in_force).
-local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed
 if not authorise('flash') then return refuse('forbidden') end
 local again = replayed(arg(1), arg(2), arg(3), arg(4), arg(5), arg(6), arg(8), arg(9))
 if again then return again end
@@ -17,11 +16,10 @@ local list = tonumber(p.list_price_minor)
 local price = tonumber(arg(2)) or list - math.floor(list * tonumber(arg(8)) / 100)
 local floor = tonumber(p.floor_minor)
 if floor and price < floor then return refuse('below_floor', {'floor_minor', floor}) end
-local is_deep = (list - price) * 100 > list * DEEP_PERCENT
+local is_deep = takes_much(list, price)
 local cost = tonumber(redis.call('HGET', base .. 'p:' .. p.sku, 'cost_minor'))
 if (is_deep or cost and price < cost) and arg(9) ~= '1' then
-  local units = tonumber(arg(5)) or math.huge
-  each_piece(p.sku, 1, function(part, n) units = math.min(units, math.floor((part.left + part.held) / n)) end)
+  local units = units_at_stake(p.sku, tonumber(arg(5)) or math.huge)
   return refuse('confirm_required', {'price_minor', price, 'list_price_minor', list, 'units', units,
     'given_up_minor', units * (list - price), 'loss_minor', cost and units * math.max(0, cost - price) or NULL})
 end

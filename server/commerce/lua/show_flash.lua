@@ -4,7 +4,6 @@
 -- 4 its id, 5 skus (space separated, '' all), 6 confirmed ('1': what it may cost has been seen), 7 prices of the sellers' other
 -- shows (JSON: sku → take_record). Never below a product's floor: there it stops at the floor, and what would be no
 -- reduction is left out. The prices are fixed here; products that come later are not in it.
-local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed
 if not authorise('flash') then return refuse('forbidden') end
 local again = replayed(arg(1), arg(2), arg(3), arg(5), arg(6))
 if again then return again end
@@ -21,10 +20,9 @@ for _, sku in ipairs(named) do
   local price = math.max(list - math.floor(list * percent / 100), tonumber(p.floor_minor) or 0)
   if price < list then
     chosen[#chosen + 1] = {p = p, price = price}
-    local cost, all = tonumber(redis.call('HGET', base .. 'p:' .. sku, 'cost_minor')), math.huge
-    is_deep = is_deep or (list - price) * 100 > list * DEEP_PERCENT
+    local cost, all = tonumber(redis.call('HGET', base .. 'p:' .. sku, 'cost_minor')), units_at_stake(sku, math.huge)
+    is_deep = is_deep or takes_much(list, price)
     is_risky = is_risky or is_deep or (cost and price < cost) or false
-    each_piece(sku, 1, function(part, n) all = math.min(all, math.floor((part.left + part.held) / n)) end)
     units, given_up = units + all, given_up + all * (list - price)
     if cost then loss = (loss or 0) + all * math.max(0, cost - price) end
   end
