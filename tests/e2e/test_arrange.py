@@ -23,8 +23,10 @@ async def test_the_bag_follows_the_studio(demo: Demo, browser: Browser) -> None:
         person(browser, demo.links["watch"], PHONE) as viewer,
     ):
         await viewer.get_by_test_id("bag").click()
+        await expect(viewer.locator(ROWS)).not_to_have_count(0, timeout=SOON_MS)  # once the show is loaded
         before = await skus(viewer, ROWS, "product-")
         assert len(before) >= 3
+        await expect(studio.get_by_test_id("on-screen-title")).not_to_be_empty(timeout=SOON_MS)
         pinned_title = await studio.get_by_test_id("on-screen-title").inner_text()
         await studio.get_by_test_id("bag-arrange").click()
         await studio.get_by_test_id("set-title").fill("Everything")

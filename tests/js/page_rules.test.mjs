@@ -109,6 +109,9 @@ test("a product moves by one place and not beyond the ends", () => {
   assert.deepEqual([moved(["a", "b", "c"], 0, 1), moved(["a", "b", "c"], 2, -1), moved(["a"], 0, -1), moved(["a"], 0, 1)], [["b", "a", "c"], ["a", "c", "b"], ["a"], ["a"]]);
 });
 
-test("a set's id comes from its title", () => {
-  assert.deepEqual(["Küche & Bad", "  ", "日本", "x".repeat(80)].map(setId), ["ku-che-bad", "set", "set", "x".repeat(64)]);
+test("a set's id comes from its title, and is nobody else's", () => {
+  const ids = ["Küche & Bad", "  ", "日本", "x".repeat(80)].map((title) => setId(title, []));
+  assert.deepEqual(ids, ["ku-che-bad", "set", "set", "x".repeat(60)]);
+  const kept = [{ id: "set", title: "日本" }, { id: "set-2", title: "中国" }];
+  assert.deepEqual(["日本", "中国", "한국"].map((title) => setId(title, kept)), ["set", "set-2", "set-3"]);
 });

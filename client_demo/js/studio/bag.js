@@ -4,8 +4,19 @@ import { $, attr, h, show, text } from "../dom.js";
 import { titleOf } from "../words.js";
 import { attempt, cause, toast } from "../tools.js";
 
-/** An id for a set of this title. Pure. @param {string} title */
-export const setId = (title) => title.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64).toLowerCase() || "set";
+/**
+ * The id under which a set of this title is kept: its own when there is one of that title, else one that none has yet. Pure.
+ * @param {string} title @param {{id: string, title: string}[]} sets
+ */
+export function setId(title, sets) {
+  const same = sets.find((set) => set.title === title);
+  if (same) return same.id;
+  const base = title.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60).toLowerCase() || "set";
+  const taken = new Set(sets.map(({ id }) => id));
+  let id = base;
+  for (let n = 2; taken.has(id); n++) id = `${base}-${n}`;
+  return id;
+}
 
 /** `skus` with the one at `from` moved by `step`; unchanged at the ends. Pure. @param {string[]} skus @param {number} from @param {number} step */
 export function moved(skus, from, step) {
@@ -23,6 +34,8 @@ export class Bag {
     /** All products: those in the bag first, in their order. @type {string[]} */
     this.order = [];
     this.inside = new Set();
+    /** @type {{id: string, title: string, skus: string[]}[]} */
+    this.kept = [];
     this.dialog = /** @type {HTMLDialogElement} */ (/** @type {any} */ ($("dialog")));
     this.rows = h("ol", { class: "bagrows scroll", "data-testid": "bag-rows" });
     this.sets = h("div", { class: "row wrap", "data-testid": "bag-sets" });
@@ -65,8 +78,8 @@ export class Bag {
   }
 
   async loadSets() {
-    const { sets } = await this.feed.api.call("GET", "/sets");
-    this.sets.replaceChildren(...sets.map((/** @type {{id: string, title: string, skus: string[]}} */ set) => h("span", { class: "row" },
+    this.kept = (await this.feed.api.call("GET", "/sets")).sets;
+    this.sets.replaceChildren(...this.kept.map((set) => h("span", { class: "row" },
       h("button", { type: "button", class: "btn s", text: `${set.title} · ${set.skus.length}`, "data-testid": `set-${set.id}`, onclick: () => this.take(set.skus) }),
       h("button", { type: "button", class: "btn s ghost", "aria-label": `Forget the set ${set.title}`, text: "×", onclick: () => void attempt(() => this.drop(set.id)) }))));
   }
@@ -81,7 +94,7 @@ export class Bag {
   async keep() {
     const title = /** @type {any} */ (this.title).value.trim();
     if (!title || !this.chosen.length) return void toast("Name the set, and mark what is in it.");
-    await this.feed.api.call("PUT", `/sets/${setId(title)}`, { body: { title, skus: this.chosen }, key: newKey() });
+    await this.feed.api.call("PUT", `/sets/${setId(title, this.kept)}`, { body: { title, skus: this.chosen }, key: newKey() });
     /** @type {any} */ (this.title).value = "";
     await this.loadSets();
   }
