@@ -26,6 +26,7 @@ from server.commerce.payments.sandbox import SandboxGateway
 from server.commerce.reconciler import Reconciler
 from server.commerce.reductions import Reductions
 from server.commerce.sweeper import Sweeper
+from server.commerce.waitlist import Waitlist
 from server.hooks.registry import Hooks
 from server.hooks.sender import Sender
 from server.ids import new_id
@@ -184,6 +185,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         reductions=Reductions(store),
         bags=Bags(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
+        waitlist=Waitlist(store, settings, ledger.buyers),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),
         reconciler=reconciler,

@@ -74,6 +74,8 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "price_changed": ProblemKind(409, "The price is higher now"),
     "limit_reached": ProblemKind(409, "The limit per viewer is reached"),
     "sold_out": ProblemKind(409, "Sold out"),
+    "in_stock": ProblemKind(409, "There is one to buy now"),
+    "waitlist_full": ProblemKind(409, "As many people wait for the product as may wait"),
     "declined": ProblemKind(402, "The payment was declined"),
     "payment_in_progress": ProblemKind(409, "Another payment of this order is being tried"),
     "refund_too_large": ProblemKind(409, "Less than that is left to give back"),

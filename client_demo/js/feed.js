@@ -72,6 +72,12 @@ export class Feed {
     return verdict;
   }
 
+  /** Takes in where one stands in line. @param {{sku: string, place: number | null}[]} lines */
+  takeLines(lines) {
+    this.state = { ...this.state, places: Object.fromEntries(lines.map(({ sku, place }) => [sku, place])) };
+    this.page.draw();
+  }
+
   /** Takes orders in that came as an answer. */
   take(...orders) {
     const here = orders.filter((order) => order.show === this.api.show);

@@ -33,6 +33,11 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 
+const places = new Intl.PluralRules("en", { type: "ordinal" });
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
+
+/** 4 → "4th". @param {number} n */
+export const ordinal = (n) => `${n}${ENDINGS[/** @type {keyof typeof ENDINGS} */ (places.select(n))]}`;
 export const timeOfDay = (ms) => clock.format(ms);
 export const dateTime = (ms) => day.format(ms);
 export const count = (n) => n.toLocaleString();

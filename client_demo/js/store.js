@@ -30,6 +30,7 @@ export function fromSnapshot(data, before = null) {
     products,
     lots: Object.fromEntries((data.lots ?? []).map((lot) => [lot.id, lot])),
     orders: withOrders(before?.orders ?? {}, data.orders ?? []),
+    places: before?.places ?? {},
     chat: (data.chat ?? before?.chat ?? []).slice(-CHAT_KEPT),
     viewers: data.viewers ?? before?.viewers ?? null,
     hearts: before?.hearts ?? 0,
@@ -103,9 +104,11 @@ const CHANGES = {
   "lot.cancelled": (state, { data }) => overLot(state, data.id, { state: "cancelled", reason: data.reason }),
   stock: (state, { data, as_of = 0 }) => {
     const old = state.products[data.sku];
-    return !old || as_of < old.as_of ? state : withProduct(state, { ...old, ...data, as_of });
+    return !old || as_of < old.as_of ? state : withProduct(state, { ...old, waiting: 0, ...data, as_of });
   },
-  order: (state, { data }) => ({ ...state, orders: withOrders(state.orders, [data]) }),
+  order: (state, { data }) => ({ ...withoutTurn(state, data), orders: withOrders(state.orders, [data]) }),
+  "waitlist.joined": (state, { data: { sku, place } }) => withPlace(state, sku, place),
+  "waitlist.left": (state, { data: { sku } }) => withPlace(state, sku, null),
   moderation: (state, { data, ts }) => moderated(state, data, ts),
   tick: (state, { data: { viewers, reactions, chat } }) => ({
     ...state,
@@ -139,6 +142,15 @@ function asBundle(bundle, products) {
   const each = bundle.parts.map(({ sku, quantity }) => (products[sku]?.left == null ? (products[sku]?.sold_out ? 0 : Infinity) : Math.floor(products[sku].left / quantity)));
   const least = Math.min(...each);
   return { ...bundle, sold_out: least <= 0, left: bundle.left == null || least === Infinity ? bundle.left : least };
+}
+
+/** Where one stands in line for a product; null: not in it. */
+const withPlace = (state, sku, place) => ({ ...state, places: { ...state.places, [sku]: place } });
+
+/** An order that is a turn in the line ends the wait for its product. */
+function withoutTurn(state, { id, lines }) {
+  const { sku, waited } = lines?.[0] ?? {};
+  return waited && !state.orders[id] ? withPlace(state, sku, null) : state;
 }
 
 const withLot = (state, lot) => ({ ...state, lots: { ...state.lots, [lot.id]: lot } });

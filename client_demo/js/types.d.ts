@@ -32,6 +32,7 @@ export interface Product {
   sold?: number | null;
   /** Where the numbers are not shown: whether there is any, and roughly how many. */
   sold_out?: boolean;
+  waiting?: number;
   bucket?: string | null;
   per_viewer_max?: number | null;
   flash: Flash | null;
@@ -79,7 +80,7 @@ export interface Order {
   expires_sale_ms?: number | null;
   remaining_ms: number | null;
   seq: number;
-  lines?: { sku: string; quantity: number; unit_price_minor: number; flash?: string | null }[];
+  lines?: { sku: string; quantity: number; unit_price_minor: number; flash?: string | null; waited?: number }[];
 }
 
 export interface Line {
@@ -122,6 +123,7 @@ export interface State {
   products: Record<string, Product>;
   lots: Record<string, Lot>;
   orders: Record<string, Order>;
+  places: Record<string, number | null>;
   chat: Line[];
   viewers: number | null;
   hearts: number;

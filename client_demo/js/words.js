@@ -1,5 +1,5 @@
 /** What the watch page says; its sheets bring their own words. Short, plain, present tense. */
-import { countdown, price, timeOfDay } from "./format.js";
+import { countdown, ordinal, price, timeOfDay } from "./format.js";
 
 export const WORDS = {
   live: "LIVE", away: "Host away", ended: "Ended", paused: "Paused", offline: "Offline", soon: "Starts soon",
@@ -12,6 +12,8 @@ export const WORDS = {
   buckets: { low: "10 or fewer left", in_stock: "In stock" },
   soldOut: "Sold out", notForSale: "Not for sale now", buyersClosed: "Buying is not open to you",
   moderatorCheck: "A moderator is checking something. Holds and timers are frozen and resume where they stopped.",
+  join: "Join the waitlist", inLine: (place) => `You are ${ordinal(place)} in line`, wouldBe: (place) => `You’d be ${ordinal(place)}.`,
+  turn: "One that comes back is held for the first in line for a minute.", leaveLine: "Leave the line",
   cameBack: "One may come back: holds that run out are for sale again.",
   limitRule: (n) => `Limit ${n} per person, so more people get one.`,
   limit: (n, max) => `You have ${n} of ${max} allowed`,

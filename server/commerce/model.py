@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.commerce.bag import Wanted
-from server.commerce.model_records import HOLDING, Line, Order
+from server.commerce.model_records import HOLDING, TURN_MS, Line, Order
 from server.commerce.model_shelf import Shelf
 from server.commerce.pricing import (
     PriceInForce,
@@ -53,6 +53,7 @@ class Sale(Shelf):
             return refused
         self.orders[pid, key] = order = Order(pid, lines, self.sale_ms(ts) + self.hold_ms)
         self._end_if_used_up(ts, order)
+        self.give_turns(ts)
         return "held"
 
     def _closed(self, pid: str, wanted: Sequence[Wanted]) -> Refused | None:
@@ -71,8 +72,12 @@ class Sale(Shelf):
     def _price(self, sku: str, ts: int) -> PriceInForce:
         return price_in_force(self.prices(sku), self.sale_ms(ts))
 
-    def _no_room(self, pid: str, lines: Sequence[Line]) -> Refused | None:
-        """Caps and quotas of all, then the stock of all, as a hold and a late success ask them."""
+    def _no_room(self, pid: str, lines: Sequence[Line], *, in_turn: bool = False) -> Refused | None:
+        """Caps and quotas of all, then the stock of all, as a hold and a late success ask them.
+
+        What people wait for is theirs, unless it is this viewer's turn.
+        """
+        free = self.left if in_turn else self.free
         asked_of = Counter[str]()
         for line in lines:
             asked_of.update({sku: n * line.quantity for sku, n in self.pieces(line.sku).items()})
@@ -93,9 +98,9 @@ class Sale(Shelf):
                     return Refused("limit_reached", _named(lines, line.sku, limit=limit))
         for line in lines:
             pieces = self.pieces(line.sku).items()
-            short = [self.left(sku) // n for sku, n in pieces if self.left(sku) < asked_of[sku]]
+            short = [free(sku) // n for sku, n in pieces if free(sku) < asked_of[sku]]
             if short:
-                return Refused("sold_out", _named(lines, line.sku, left=min(short)))
+                return Refused("sold_out", _named(lines, line.sku, left=max(0, min(short))))
         return None
 
     def _over_cap(
@@ -143,6 +148,7 @@ class Sale(Shelf):
                 order.state, order.returned = "refunded", len(order.refunds)
             elif order.state == "paying" and attempt == len(order.attempts):
                 order.state = "held"
+            self.give_turns(ts)
             return order.state
         if order.paid_by or order.state not in (*HOLDING, "expired"):
             return "surplus"
@@ -155,6 +161,7 @@ class Sale(Shelf):
         else:
             order.state = "paid"
             self._end_if_used_up(ts, order)
+            self.give_turns(ts)
         return order.state
 
     def cancel(self, ts: int, order: Order) -> str | Refused:
@@ -164,6 +171,7 @@ class Sale(Shelf):
         if order.state != "held":
             return Refused("illegal_transition", {"state": order.state})
         order.state = "cancelled"
+        self.give_turns(ts)
         return "cancelled"
 
     def refund(
@@ -207,6 +215,7 @@ class Sale(Shelf):
                 for piece, each in self.pieces(line.sku).items():
                     self.products[piece].stock -= n * each
         order.state = "paid" if order.left_minor else "refund_due"
+        self.give_turns(ts)
         return order.state
 
     def refunded(self, order: Order, asked: int) -> str:
@@ -215,6 +224,58 @@ class Sale(Shelf):
             order.returned = asked
             order.state = "refunded" if order.state == "refund_due" else order.state
         return order.state
+
+    def join(self, ts: int, pid: str, sku: str, key: str) -> str | Refused:
+        """Stand in line for one unit of what is sold out; `key` is that of the order that follows."""
+        self.advance(ts)
+        if sku not in self.products:
+            return Refused("unknown_sku")
+        if pid in self.banned:
+            return Refused("banned")
+        if self.state not in ("live", "paused"):
+            return Refused("show_closed")
+        if sku in self.off:
+            return Refused("not_for_sale")
+        if self.products[sku].parts:
+            return Refused("bundle_has_no_stock")
+        line = self.waiting.setdefault(sku, {})
+        if pid not in line:
+            refused = self._no_room(pid, (self._unit(sku, ts),))
+            if refused is None or refused.code != "sold_out":
+                return refused or Refused("in_stock")
+            line[pid] = key
+        return f"place {list(line).index(pid) + 1} of {len(line)}"
+
+    def leave(self, sku: str, pid: str) -> None:
+        self.waiting.get(sku, {}).pop(pid, None)
+
+    def give_turns(self, ts: int) -> None:
+        """What is free goes to those in line, one unit each, the first first: a hold of TURN_MS at the price
+        in force. Who may not have it leaves the line.
+        """
+        if self.state != "live" or self.sales_paused:
+            return
+        for sku, line in self.waiting.items():
+            while line and self.left(sku) > 0 and sku not in self.off:
+                pid = next(iter(line))
+                key, lines = line.pop(pid), (self._unit(sku, ts),)
+                if pid not in self.banned and not self._no_room(pid, lines, in_turn=True):
+                    self.orders[pid, key] = order = Order(pid, lines, self.sale_ms(ts) + TURN_MS)
+                    self._end_if_used_up(ts, order)
+
+    def _unit(self, sku: str, ts: int) -> Line:
+        """One unit, whose buyer sees the price in force."""
+        price = self._price(sku, ts)
+        return Line(sku, 1, price.price_minor, price)
+
+    def restock(self, ts: int, sku: str, delta: int) -> str | Refused:
+        answer = super().restock(ts, sku, delta)
+        self.give_turns(ts)
+        return answer
+
+    def go_on_undoing(self, ts: int, flashes: set[str]) -> None:
+        super().go_on_undoing(ts, flashes)
+        self.give_turns(ts)
 
 
 def _named(lines: Sequence[Wanted | Line], sku: str, **detail: object) -> dict[str, object]:

@@ -7,6 +7,8 @@ from server.commerce.pricing import Flash, PriceInForce, ShowFlash
 
 HOLDING = ("held", "paying")
 COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
+TURN_MS = 60_000
+"""How long the private hold of the next in line lasts, before its buyer begins to pay."""
 
 
 @dataclass

@@ -40,6 +40,8 @@ class Shelf:
     """Starts and ends of the reductions of the whole show that are over."""
     off: set[str] = field(default_factory=set[str])
     """Products that are not in the bag; `products` has its order, then theirs."""
+    waiting: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """Who stands in line for a product, the first first: pid → the key of the order that they get."""
 
     # clock
 
@@ -92,6 +94,12 @@ class Shelf:
         if parts := self.products[sku].parts:
             return min(self.left(part) // n for part, n in parts.items())
         return self.products[sku].stock - self.held(sku) - self.sold(sku)
+
+    def free(self, sku: str) -> int:
+        """What is left for whom nobody has been waiting before."""
+        if parts := self.products[sku].parts:
+            return min(self.free(part) // n for part, n in parts.items())
+        return self.left(sku) - len(self.waiting.get(sku, ()))
 
     def bought(self, sku: str, pid: str) -> int:
         mine = [o for o in self.orders.values() if o.pid == pid and o.state in COUNTED]

@@ -128,8 +128,8 @@ class Crowd:
                 self._broadcast(kept)
             elif told.public is not None:
                 return False
-            if told.order is not None:
-                _write_all(self.of_pid(told.order_pid), text_frame(told.order))
+            if told.own is not None:
+                _write_all(self.of_pid(told.own_pid), text_frame(told.own))
             if entry.kind == "member.set":
                 self._set_members(entry.body)
         return self.lanes.urgent_backlog <= URGENT_BACKLOG_MAX
@@ -292,7 +292,11 @@ class Crowd:
 
     def _stock_frame(self, level: Level, *, exact: bool) -> bytes:
         amounts = (level.left, level.held, level.sold)
-        data = stock_view(level.sku, *amounts, "exact") if exact else self._public_stock.view(level)
+        data = (
+            stock_view(level.sku, *amounts, "exact", waiting=level.waiting)
+            if exact
+            else self._public_stock.view(level)
+        )
         update = Update(
             type="stock", show=self.show, epoch=self.epoch, as_of=level.as_of, ts=self._now_ms(), data=data
         )

@@ -18,6 +18,8 @@ PUBLIC: Final = "public"
 SUBJECT_PREFIX: Final = "subject:"
 EFFECT_FIELDS: Final = ("action", "message_ids", "message_id", "seconds", "mode")
 """What everybody learns of a moderation entry: enough to carry it out, not whom it hits or why."""
+OWN_KINDS: Final = frozenset({"waitlist.joined", "waitlist.left"})
+"""What is told as it is to the one whom it is for."""
 _CHAT_DELETE: Final = "delete"
 
 
@@ -25,7 +27,7 @@ class Told(msgspec.Struct, frozen=True):
     """One entry, projected; each part is the JSON of an update, or None.
 
     `public` is part of the chain. In its place stand `full` for staff and `personal` for `target` (a pid):
-    whom it hits and why, but not by whose hand. `order` is for the sockets of `order_pid`.
+    whom it hits and why, but not by whose hand. `own` is for the sockets of `own_pid`.
     """
 
     seq: int
@@ -34,8 +36,8 @@ class Told(msgspec.Struct, frozen=True):
     full: bytes | None = None
     personal: bytes | None = None
     target: str = ""
-    order_pid: str = ""
-    order: bytes | None = None
+    own_pid: str = ""
+    own: bytes | None = None
     stock: tuple[Level, ...] = ()
     deleted_messages: frozenset[str] = frozenset()
     banned_pid: str = ""
@@ -47,23 +49,29 @@ def project(entry: Entry, epoch: str, show: str) -> Told:
     stock = _levels(entry)
     if entry.audience == PUBLIC:
         return _public(entry, epoch, show, stock)
-    if entry.audience.startswith(SUBJECT_PREFIX) and "order" in entry.body:
-        order = encode(
-            Update(
-                type="order", show=show, epoch=epoch, as_of=entry.seq, ts=entry.ts, data=entry.body["order"]
-            )
-        )
+    if entry.audience.startswith(SUBJECT_PREFIX) and (own := _own(entry)):
+        kind, data = own
+        told = encode(Update(type=kind, show=show, epoch=epoch, as_of=entry.seq, ts=entry.ts, data=data))
         pid = entry.audience.removeprefix(SUBJECT_PREFIX)
-        return Told(entry.seq, entry.prev_public, order_pid=pid, order=order, stock=stock)
+        return Told(entry.seq, entry.prev_public, own_pid=pid, own=told, stock=stock)
     return Told(entry.seq, entry.prev_public, stock=stock)
+
+
+def _without_stock(entry: Entry) -> dict[str, Any]:
+    """The stock is told apart, as far as it is shown."""
+    return {name: value for name, value in entry.body.items() if name != "stock"}
+
+
+def _own(entry: Entry) -> tuple[str, Mapping[str, Any]] | None:
+    """What the one whom an entry is for is told of it: a type and its data."""
+    if "order" in entry.body:
+        return "order", entry.body["order"]
+    return (entry.kind, _without_stock(entry)) if entry.kind in OWN_KINDS else None
 
 
 def _public(entry: Entry, epoch: str, show: str, stock: tuple[Level, ...]) -> Told:
     if entry.kind != "moderation":
-        told = {
-            name: value for name, value in entry.body.items() if name != "stock"
-        }  # told apart, as far as it is shown
-        frame = encode(_update(entry, epoch, show, told))
+        frame = encode(_update(entry, epoch, show, _without_stock(entry)))
         return Told(entry.seq, entry.prev_public, public=frame, stock=stock)
     action, target = entry.body.get("action"), entry.body.get("subject") or ""
     effect = {name: entry.body[name] for name in EFFECT_FIELDS if entry.body.get(name) is not None}
@@ -106,4 +114,5 @@ def _levels(entry: Entry) -> tuple[Level, ...]:
 
 
 def _level(seq: int, body: Mapping[str, Any]) -> Level:
-    return Level(str(body["sku"]), seq, int(body["left"]), int(body["held"]), int(body["sold"]))
+    waiting = int(body.get("waiting", 0))
+    return Level(str(body["sku"]), seq, int(body["left"]), int(body["held"]), int(body["sold"]), waiting)

@@ -19,11 +19,13 @@ class Level(NamedTuple):
     left: int
     held: int
     sold: int
+    waiting: int = 0
+    """How many stand in line for it."""
 
     @property
-    def amounts(self) -> tuple[int, int, int]:
+    def amounts(self) -> tuple[int, int, int, int]:
         """What a viewer could see of it."""
-        return self.left, self.held, self.sold
+        return self.left, self.held, self.sold, self.waiting
 
 
 class StockBoard:
@@ -31,7 +33,7 @@ class StockBoard:
 
     def __init__(self) -> None:
         self._levels: dict[str, Level] = {}
-        self._told: dict[str, tuple[int, int, int]] = {}
+        self._told: dict[str, tuple[int, int, int, int]] = {}
         self._next_ms: dict[str, int] = {}
         self._untold: set[str] = set()
 
@@ -98,13 +100,14 @@ class PublicStock:
         for product in snapshot.products:
             self.show_as(product.sku, product.stock_display)
             known = (product.left or 0, product.held or 0, product.sold or 0)
-            if self._told.get(product.sku) != stock_view(product.sku, *known, product.stock_display):
+            view = stock_view(product.sku, *known, product.stock_display, waiting=product.waiting)
+            if self._told.get(product.sku) != view:
                 self._told.pop(product.sku, None)
 
     def view(self, level: Level) -> dict[str, Any]:
         """The data of a viewer's `stock` update."""
         display = self._displays.get(level.sku, "exact")
-        return stock_view(level.sku, level.left, level.held, level.sold, display)
+        return stock_view(level.sku, level.left, level.held, level.sold, display, waiting=level.waiting)
 
     def news(self, levels: Iterable[Level]) -> list[Level]:
         """Those levels that look different from what was told last; they count as told."""

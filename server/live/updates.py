@@ -181,6 +181,8 @@ class Stock(msgspec.Struct, frozen=True):
     held: int | UnsetType = UNSET
     sold: int | UnsetType = UNSET
     bucket: Literal["in_stock", "low", "sold_out"] | UnsetType = UNSET
+    waiting: int | UnsetType = UNSET
+    """How many stand in line for it; missing when nobody does."""
 
 
 class Moderation(msgspec.Struct, frozen=True):
@@ -270,6 +272,20 @@ class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
     earlier_prices: list[tuple[int, int]] | UnsetType = UNSET
 
 
+class WaitlistJoined(msgspec.Struct, frozen=True):
+    """One's own place in line for a product: when its turn has come, an `order` follows."""
+
+    sku: str
+    place: int
+
+
+class WaitlistLeft(msgspec.Struct, frozen=True):
+    """One stands in line no more: one asked for it, has all that one may have (`limit`), or is banned."""
+
+    sku: str
+    reason: Literal["asked", "limit", "banned"]
+
+
 Order = dict[str, Any]
 """As the orders API answers."""
 
@@ -291,6 +307,8 @@ UPDATES: Final[dict[str, Any]] = {
     "lot.cancelled": LotCancelled,
     "stock": Stock,
     "order": Order,
+    "waitlist.joined": WaitlistJoined,
+    "waitlist.left": WaitlistLeft,
     "moderation": Moderation,
     "tick": Tick,
     "clock": Clock,

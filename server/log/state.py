@@ -114,6 +114,8 @@ class ProductView(msgspec.Struct, frozen=True):
     options: dict[str, str] | None = None
     listed: bool = True
     """Whether it is in the show's bag: for sale, and seen."""
+    waiting: int = 0
+    """How many stand in line for it."""
 
 
 class LotView(msgspec.Struct, frozen=True):
@@ -174,7 +176,9 @@ class ShowSnapshot(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, products=tuple(public_product(view) for view in self.products))
 
 
-def stock_view(sku: str, left: int, held: int, sold: int, stock_display: str) -> dict[str, Any]:
+def stock_view(
+    sku: str, left: int, held: int, sold: int, stock_display: str, *, waiting: int = 0
+) -> dict[str, Any]:
     """What a viewer may know of a product's stock, as the data of a `stock` update.
 
     `exact`: the numbers; `bucket`: `in_stock`, `low` or `sold_out`; `hidden`: only whether it is sold out.
@@ -184,6 +188,8 @@ def stock_view(sku: str, left: int, held: int, sold: int, stock_display: str) ->
         view.update(left=left, held=held, sold=sold)
     elif stock_display == "bucket":
         view["bucket"] = bucket_of(left)
+    if waiting:
+        view["waiting"] = waiting
     return view
 
 
@@ -276,6 +282,7 @@ def product_view(
         group=attributes.get("group"),
         options=attributes.get("options"),
         listed=not product.get("off"),
+        waiting=_number(product, "waiting"),
     )
 
 

@@ -24,6 +24,7 @@ from server.routes import (
     products,
     receipt,
     shows,
+    waitlist,
     webhooks,
 )
 from server.routes.endpoint import Endpoint, PathApp
@@ -43,6 +44,7 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *catalog_files.endpoints.all,
     *bags.endpoints.all,
     *auctions.endpoints.all,
+    *waitlist.endpoints.all,
     *orders.endpoints.all,
     *order_list.endpoints.all,
     *receipt.endpoints.all,

@@ -14,6 +14,7 @@ from server.commerce.ledger import Ledger
 from server.commerce.payments.news import News
 from server.commerce.reconciler import Reconciler
 from server.commerce.reductions import Reductions
+from server.commerce.waitlist import Waitlist
 from server.errors import Problem
 from server.hooks.registry import Hooks
 from server.live.erasure import Erasure
@@ -50,6 +51,7 @@ class Services:
     reductions: Reductions
     bags: Bags
     auctions: Auctions
+    waitlist: Waitlist
     ledger: Ledger
     checkout: Checkout
     reconciler: Reconciler

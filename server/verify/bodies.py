@@ -77,6 +77,16 @@ class BagChanged(msgspec.Struct, frozen=True):
     skus: tuple[str, ...]
 
 
+class WaitJoined(msgspec.Struct, frozen=True):
+    sku: str
+    place: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class WaitLeft(msgspec.Struct, frozen=True):
+    sku: str
+    reason: Literal["asked", "limit", "banned"]
+
+
 class FlashPrice(msgspec.Struct, frozen=True):
     id: str
     sku: str
@@ -207,6 +217,8 @@ Body: TypeAlias = (
     | Pinned
     | Unpinned
     | BagChanged
+    | WaitJoined
+    | WaitLeft
     | FlashPrice
     | PriceEnded
     | PriceUndone
@@ -230,6 +242,8 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "product.pinned": Pinned,
     "product.unpinned": Unpinned,
     "bag.changed": BagChanged,
+    "waitlist.joined": WaitJoined,
+    "waitlist.left": WaitLeft,
     "price.flash": FlashPrice,
     "price.ended": PriceEnded,
     "price.undone": PriceUndone,

@@ -37,6 +37,7 @@ class Line(msgspec.Struct, frozen=True):
     flash: str | None
     price_reason: PriceReason | None = None  # not told by servers before rule 45
     lot: str | None = None
+    waited: Count | None = None
     commission_bps: Count | None = None
 
 
@@ -86,6 +87,16 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     def lot(self) -> str | None:
         """The lot where it was won: such an order has one line."""
         return self.lines[0].lot
+
+    @property
+    def waited(self) -> int | None:
+        """The seq at which its buyer joined the waitlist: such an order has one line."""
+        return self.lines[0].waited
+
+    @property
+    def was_asked_for(self) -> bool:
+        """Whether the buyer asked for it; else it was made when a lot ended, or their turn had come."""
+        return self.lot is None and self.waited is None
 
     def returned(self, refund: Refund) -> list[int]:
         """The units of each line that came back with a refund."""
@@ -137,8 +148,8 @@ def _misshaped(body: OrderChange) -> str | None:
         return "refunds of one line name lines" if any(refund.lines for refund in order.refunds) else None
     if (order.sku, order.quantity, order.unit_price_minor) != (None, None, None):
         return "an order of several lines has a sku, quantity or price of its own"
-    if any(line.lot for line in lines) or any(line.commission_bps is None for line in lines):
-        return "one of several lines was won in an auction, or tells no commission"
+    if any(line.lot or line.waited for line in lines) or any(line.commission_bps is None for line in lines):
+        return "one of several lines was won or waited for, or tells no commission"
     for refund in order.refunds:
         named = [line.sku for line in refund.lines]
         told = sum(line.quantity for line in refund.lines)

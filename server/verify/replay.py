@@ -35,6 +35,8 @@ from server.verify.bodies import (
     ShowFlashEnded,
     ShowState,
     Unpinned,
+    WaitJoined,
+    WaitLeft,
 )
 from server.verify.order_bodies import ORDER_KINDS, OrderChange, OrderView, Refund
 from server.verify.shapes import PriceReason
@@ -107,6 +109,8 @@ class Replay:
     flashes: dict[str, FlashPrice] = field(default_factory=dict[str, FlashPrice])
     orders: dict[str, Known] = field(default_factory=dict[str, Known])
     lots: dict[str, Lot] = field(default_factory=dict[str, Lot])
+    waiting: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    """Who stands in line for a product, the first first: pid → the seq at which it joined."""
     bidding: str = ""
     """The lot for which a maximum was just set; the next entry tells everybody."""
     unsold: tuple[str, str, int] | None = None
@@ -199,6 +203,8 @@ class Replay:
                 self._moderate(body)
             case OrderChange():
                 self._change_order(body, step.audience_pid)
+            case WaitJoined() | WaitLeft():
+                self._change_line(body.sku, step.audience_pid, joins=isinstance(body, WaitJoined))
             case LotOpened() | LotMax() | LotClosed() | LotCancelled():
                 self._change_lot(step, body)
             case _:
@@ -206,6 +212,15 @@ class Replay:
                 self._change_catalogue(step, body)
                 if record is not None and isinstance(body, PriceBody):
                     self.products[body.sku].record = record
+
+    def _change_line(self, sku: str, pid: str, *, joins: bool) -> None:
+        line = self.waiting.setdefault(sku, {})
+        if joins:
+            line[pid] = self.seq
+        else:
+            line.pop(pid, None)
+        if not line:
+            del self.waiting[sku]
 
     def _moderate(self, body: Moderation) -> None:
         if body.action == "ban":
@@ -315,6 +330,8 @@ class Replay:
     def _change_order(self, change: OrderChange, pid: str) -> None:
         order = change.order
         known = self.orders.get(order.id)
+        if known is None and order.waited is not None:
+            self._change_line(order.lines[0].sku, pid, joins=False)
         now = _counted(order, order.state, order.refunds)
         was = _counted(order, known.state if known else "", known.refunds if known else ())
         for sku, stock in self.stock_after(change).items():

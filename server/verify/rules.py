@@ -11,6 +11,7 @@ from server.verify import (
     rules_sale,
     rules_show,
     rules_show_flash,
+    rules_waiting,
 )
 from server.verify.rule import Rule
 
@@ -54,6 +55,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_sale.RULES,
     *rules_lots.RULES,
     *rules_bag.RULES,
+    *rules_waiting.RULES,
 )
 """What is asked of every entry."""
 ALL: Final = tuple(sorted((*FILE_RULES, SHAPE, *RULES), key=lambda rule: rule.number))

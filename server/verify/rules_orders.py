@@ -46,16 +46,16 @@ def life_is_legal(step: Step, body: OrderChange, before: Replay) -> str | None:
 def order_has_one_buyer(step: Step, body: OrderChange, before: Replay) -> str | None:
     """All its entries are for the same pid, and that pid itself holds, pays and cancels.
 
-    What was won in an auction is held by the lot's end; what was held at a flash price that is undone
-    (`price.undone`) may be cancelled by whoever undoes it."""
+    What was won in an auction is held by the lot's end, what one waited for when one's turn has come; what
+    was held at a flash price that is undone (`price.undone`) may be cancelled by whoever undoes it."""
     known = before.orders.get(body.order.id)
     pid = known.pid if known else step.audience_pid
     if step.audience_pid != pid:
         return f"it is {pid}'s, not {step.audience_pid}'s"
-    won = step.entry.kind == "order.held" and body.order.lot is not None
+    given = step.entry.kind == "order.held" and not body.order.was_asked_for
     flashes = {line.flash for line in body.order.lines}
     undone = step.entry.kind == "order.cancelled" and not flashes.isdisjoint(before.undone)
-    if step.entry.kind in BY_THE_BUYER and not won and not undone and step.entry.actor != pid:
+    if step.entry.kind in BY_THE_BUYER and not given and not undone and step.entry.actor != pid:
         return f"{step.entry.kind} by {step.entry.actor or 'nobody'}, not by the buyer {pid}"
     return None
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.verify.bodies import EpochChanged, ShowCreated, ShowState
+from server.verify.bodies import EpochChanged, LotMax, ShowCreated, ShowState, WaitJoined, WaitLeft
 from server.verify.order_bodies import ORDER_KINDS
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule, rule_for
@@ -52,11 +52,12 @@ def begins_with_the_show(step: Step, before: Replay) -> str | None:
 
 @rule(11, "Everybody is told what is theirs")
 def audience_fits(step: Step, before: Replay) -> str | None:  # noqa: ARG001
-    """Orders and the maxima of bids are for who made them, restocks and technical entries for staff.
+    """Orders, places in line and the maxima of bids are for whose they are, restocks and technical entries
+    for staff.
 
     The rest is for all."""
     entry = step.entry
-    if entry.kind in ORDER_KINDS or entry.kind == "lot.max":
+    if entry.kind in ORDER_KINDS or isinstance(step.body, WaitJoined | WaitLeft | LotMax):
         fits = entry.subject is not None
     elif entry.kind in _STAFF:
         fits = entry.is_staff

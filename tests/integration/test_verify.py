@@ -209,6 +209,13 @@ def in_show(at: int, **fields: Any) -> Callable[[Record], None]:
     return lambda record: _change(record["body"]["prices"][at], fields)
 
 
+def passing(record: Record) -> None:
+    """The buyer asked for it, like anybody else."""
+    del record["body"]["order"]["lines"][0]["waited"]
+    record["actor"] = record["audience"].removeprefix("subject:")
+
+
+turn = nth("order.held", 1, sku="pail")
 show_flash = nth("price.show_flash")
 MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (7, nth("product.restocked"), head(prev_public=more(-1)), None),
@@ -315,6 +322,15 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (47, nth("bag.changed"), body(skus=["mug", "cup", "mug"]), None),
     (47, nth("bag.changed"), body(skus=["cup", "pot"]), None),  # the mug is pinned
     (47, nth("bag.changed"), body(skus=["mug", "pot"]), nth("order.held", -1, sku="cup")),
+    (48, nth("waitlist.joined", 1), body(place=more(1)), None),
+    (48, nth("waitlist.joined", 1), head(actor=ANNA.pid), None),
+    (48, nth("waitlist.left", reason="banned"), body(reason="limit"), None),
+    (48, nth("waitlist.left", reason="banned"), body(reason="asked"), None),
+    (48, nth("waitlist.left", reason="asked"), head(actor=ANNA.pid), None),
+    (48, turn, in_line(0, waited=more(-1)), None),
+    (48, turn, order(expires_at_ms=more(1), expires_sale_ms=more(1)), None),
+    (48, turn, body(seen_price_minor=501), None),
+    (48, turn, passing, None),
     (40, auctioned, lot_price(-100), None),
     (40, auctioned, in_line(0, lot="l_other", price_reason={"rule": "lot", "id": "l_other"}), None),
 ]

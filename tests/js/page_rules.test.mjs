@@ -16,7 +16,7 @@ const { buyerName, kept, named } = await import("../../client_demo/js/studio/ord
 
 const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
 const product = (more = {}) => ({ sku: "a", left: 5, held: 1, sold: 2, per_viewer_max: 2, flash: null, ...more });
-const button = (more = {}) => buyButton({ state: { show: show(more.show), orders: more.orders ?? {} }, product: product(more.product), offer: { price_minor: 3600, flash: null, ...more.offer }, online: true, askedMs: null, holdMs: null, closed: "", ...more.now });
+const button = (more = {}) => buyButton({ state: { show: show(more.show), orders: more.orders ?? {}, places: more.places ?? {} }, product: product(more.product), offer: { price_minor: 3600, flash: null, ...more.offer }, online: true, askedMs: null, holdMs: null, closed: "", ...more.now });
 
 test("a Buy that is ready names its price", () => {
   assert.deepEqual(button(), { label: "Buy for $36", enabled: true, spinner: false, note: "", soldOut: false });
@@ -30,13 +30,20 @@ test("a tap is asking until it is answered, and says so without flicker", () => 
 
 test("every reason not to sell disables and says why", () => {
   const cases = [
-    [{ product: { left: 0 } }, "Sold out"], [{ product: { left: null, sold_out: true } }, "Sold out"], [{ show: { sales_paused: true } }, "Sales are paused"],
+    [{ product: { left: 0, parts: [] } }, "Sold out"], [{ product: { left: 0 }, places: { a: 3 } }, "You are 3rd in line"], [{ show: { sales_paused: true } }, "Sales are paused"],
     [{ show: { state: "paused" } }, "The show is paused"], [{ show: { state: "ended" } }, "The show has ended"], [{ show: { state: "scheduled" } }, "Not open yet"],
     [{ now: { online: false } }, "Waiting for connection"], [{ now: { closed: "You can’t take part here" } }, "You can’t take part here"],
     [{ orders: { o: { sku: "a", quantity: 2, state: "paid" } } }, "You have 2 of 2 allowed"],
     [{ orders: { o: { sku: "a", quantity: 1, state: "held" } }, product: { flash: { per_viewer_max: 1 } }, offer: { own: { phase: "running" } } }, "You have 1 of 1 allowed"],
   ];
   for (const [given, label] of cases) assert.deepEqual([button(given).label, button(given).enabled], [label, false]);
+});
+
+test("what is sold out can be waited for, and one is told where one would be", () => {
+  const { label, enabled, joins, note } = button({ product: { left: 0, waiting: 3 } });
+  assert.deepEqual([label, enabled, joins, note.split(".")[0]], ["Join the waitlist", true, true, "You’d be 4th"]);
+  assert.equal(button({ product: { left: null, sold_out: true } }).label, "Join the waitlist");
+  assert.equal(button({ product: { left: 0 }, orders: { o: { sku: "a", quantity: 2, state: "paid" } } }).label, "Sold out");
 });
 
 test("a small camera sends fewer layers, and its full size among them", () => {

@@ -51,6 +51,10 @@ MUTATIONS = {
     "caps of parts forgotten": ("if not no and part.cap and", "if not no and false and"),
     "parts change": ("if p and (p.parts or '') ~= parts then", "if false then"),
     "bundles in bundles": ("(other.parts or '') ~= ''", "false"),
+    "past those in line": ("(in_turn and 0 or p.waiting)", "0"),
+    "the last in line first": ("p.sku, 0, 0, 'WITHSCORES'", "p.sku, -1, -1, 'WITHSCORES'"),
+    "no turn when a hold is let go": ("release(o, 'cancelled')\ngive_turns()", "release(o, 'cancelled')"),
+    "a turn beyond the cap": ("room_for(pid, {o}, true)", "nil, {}"),
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 

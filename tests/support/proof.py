@@ -13,6 +13,7 @@ from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, SetSpec
 from server.commerce.catalog import FlashSpec, Part, ProductSpec
 from server.commerce.reductions import Reductions, ShowFlashSpec
+from server.commerce.waitlist import Waitlist
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
 from server.live.shows import NewShow, Shows
 from server.log import reader, seals
@@ -59,6 +60,7 @@ class Story:
         await self.stop_and_go_on()
         await self.auction()
         await self.reduce_the_whole_show()
+        await self.wait_in_line()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -196,6 +198,21 @@ class Story:
         await self.bag(BORIS, Wanted("cup", 1, 200), Wanted("tin", 1, 180))
         sure(await self.catalog.stop_flash(SHOW, CREATOR, flash))
         sure(await reductions.stop_show_flash(SHOW, CREATOR, started["id"]))
+
+    async def wait_in_line(self) -> None:
+        """Three wait for the last pail: one is banned when their turn has come, one leaves, one pays."""
+        waitlist = Waitlist(self.store, settings(), self.ledger.buyers)
+        await self.sale.product("pail", 500, 1)
+        order = await self.sale.held(DORA, sku="pail", seen=500)
+        for who in (ANNA, BORIS, CLARA):
+            sure(await waitlist.join(SHOW, who, "pail", idempotency_key="pail"))
+        sure(await self.moderation.apply(SHOW, CREATOR, Ban(ANNA.pid, "spam")))
+        sure(await waitlist.leave(SHOW, BORIS, "pail"))
+        sure(await waitlist.join(SHOW, BORIS, "pail", idempotency_key="pail-again"))
+        sure(await self.ledger.cancel(SHOW, DORA, order))
+        await self.pay(waitlist.order_id(SHOW, CLARA.pid, "pail"), CLARA)
+        sure(await self.moderation.apply(SHOW, CREATOR, Unban(ANNA.pid)))
+        sure(await waitlist.leave(SHOW, BORIS, "pail"))
 
     async def end(self) -> None:
         sure(await self.catalog.unpin(SHOW, CREATOR))

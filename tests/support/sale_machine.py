@@ -40,6 +40,10 @@ def some_order(machine: "SaleMachine") -> bool:
     return bool(machine.ids)
 
 
+def some_own_order(machine: "SaleMachine") -> bool:
+    return len(machine.ids) > len(machine.turns)
+
+
 def some_payment(machine: "SaleMachine") -> bool:
     return "paid" in (order.state for order in machine.model.orders.values())
 
@@ -103,6 +107,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         state, sales_paused = life
         self.announce_life(state, sales_paused=sales_paused)
         self.model.set_life(self.ts, state=state, sales_paused=sales_paused)
+        self.sweep_for_those_in_line()
 
     @rule(who=people, off=st.booleans())
     def ban(self, who: Principal, off: bool) -> None:
@@ -141,6 +146,7 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         bag = bag if not everything else [*SKUS, SET]
         real = self._run(self.sale.bags.put(SHOW, CREATOR, BagSpec(skus=bag)))
         self.agree("ok" if isinstance(real, BagView) else real, self.model.put_bag(self.ts, bag))
+        self.sweep_for_those_in_line()
 
     @rule(sku=skus, delta=st.integers(-4, 4))
     def restock(self, sku: str, delta: int) -> None:
@@ -217,6 +223,38 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     @rule(who=people, sku=skus, quantity=st.integers(1, 3))
     def hold_at_any_price(self, who: Principal, sku: str, quantity: int) -> None:
         self.place(who, self.new_key(), sku, quantity, ANY_PRICE)
+
+    @rule(who=people, sku=st.sampled_from((*SKUS, *SKUS, SET, "none")))
+    def stand_in_line(self, who: Principal, sku: str) -> None:
+        self.join(who, sku)
+
+    @rule(sku=st.sampled_from(SKUS), line=st.permutations(PEOPLE), units=st.integers(1, 2), cap=small)
+    def wait_for_the_last(self, sku: str, line: list[Principal], units: int, cap: int | None) -> None:
+        """Somebody has all that is left, all stand in line, perhaps the cap is lowered, and some more units
+        come, or the hold is let go.
+        """
+        self.place(PEOPLE[0], self.new_key(), sku, max(1, self.model.free(sku)), ANY_PRICE)
+        for who in line:
+            self.join(who, sku)
+        self.put(sku, self.model.products[sku].list_price_minor, cap=cap)
+        if units == 1 and self.ids:
+            self.let_go(self.pick_order(-1))
+        else:
+            self.restock(sku, units)
+
+    @precondition(lambda self: some_hold(self) and any(self.model.waiting.values()))
+    @rule(pick=picks, who=people, sku=st.sampled_from(SKUS), units=st.integers(1, 2))
+    def come_before_the_sweeper(self, pick: int, who: Principal, sku: str, units: int) -> None:
+        """A hold is due, and somebody asks before those in line have been given their turn."""
+        order = self.model.orders[self.pick_held(pick)]
+        self.move_clock_to_the_end_of(order, swept=False)
+        self.place(who, self.new_key(), sku, units, ANY_PRICE)
+        self.sweep()
+
+    @rule(who=people, sku=st.sampled_from(SKUS))
+    def leave_the_line(self, who: Principal, sku: str) -> None:
+        assert self._run(self.waitlist.leave(SHOW, who, sku)) is None
+        self.model.leave(sku, who.pid)
 
     @rule(who=people, quantities=st.tuples(small, small), seen=st.sampled_from((700, ANY_PRICE)))
     def hold_a_bag(self, who: Principal, quantities: tuple[int | None, int | None], seen: int) -> None:
@@ -302,11 +340,12 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
             self.undo_flash(list(self.model.flashes).index(flash))
             self.book(self.pick_order(0, [key]), 1, approved=True)
 
-    @precondition(some_order)
+    @precondition(some_own_order)
     @rule(pick=picks, other=st.booleans())
     def repeat_a_hold(self, pick: int, other: bool) -> None:
         """The same key again, with the same body or another one."""
-        who, order_id, order = self.pick_order(pick)
+        asked_for = [each for each in self.ids if each not in self.turns]
+        who, order_id, order = self.pick_order(pick, asked_for)
         key = next(key for (_, key), known in self.ids.items() if known == order_id)
         first, *rest = (Wanted(line.sku, line.quantity, line.seen_price_minor) for line in order.lines)
         self.place_bag(who, key, [first._replace(quantity=first.quantity + other), *rest])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from support.proof import KEY, sealed
-from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, person
+from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, person, settings
 
 from server.commerce import model, price_record
 from server.commerce.bag import Wanted
@@ -18,6 +18,7 @@ from server.commerce.model_records import HOLDING, FlashTerms, Order
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import price_in_force
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
+from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
 from server.log.state import ProductView
 from server.store.scripts import PRELUDE, SERVER, compose
@@ -53,8 +54,11 @@ class SalePair:
         self._run, self.store = run, store
         self.sale = Sale(store)
         self.reductions = Reductions(store)
+        self.waitlist = Waitlist(store, settings(), self.sale.ledger.buyers)
         self.model = model.Sale(HOLD_MS, EXTENSION_MS)
         self.ids: dict[tuple[str, str], str] = {}
+        self.turns: set[tuple[str, str]] = set()
+        """Those of them that were made when somebody's turn had come."""
         self.ts = self.keys = 0
         self.elsewhere: dict[str, price_record.Record] = {}
         self.days_passed = 0
@@ -74,14 +78,22 @@ class SalePair:
         flags = (state, "1" if sales_paused else "0")
         self._run(self.store.writes.call("EVAL", LIFE.source, 2, *keys, "", "", "", "", *flags))
 
-    def move_clock_to(self, ts: int) -> None:
+    def move_clock_to(self, ts: int, *, swept: bool = True) -> None:
         self.ts = ts
         self._run(self.sale.set(clock_offset_ms=AHEAD_MS, clock_limit_ms=ts))
+        if swept:
+            self.sweep_for_those_in_line()
 
-    def move_clock_to_the_end_of(self, order: Order, before: int = 0) -> None:
+    def sweep_for_those_in_line(self) -> None:
+        """The sweeper comes at once when somebody waits: a turn lasts from the moment when it is given."""
+        if any(self.model.waiting.values()):
+            self._run(self.sale.ledger.expire_due(SHOW))
+            self.model.go_on_undoing(self.ts, self.model.undone)
+
+    def move_clock_to_the_end_of(self, order: Order, before: int = 0, *, swept: bool = True) -> None:
         ahead = order.expires_sale_ms - before - self.model.sale_ms(self.ts)
         if ahead > 0 and not self.model.frozen_since_ms:
-            self.move_clock_to(self.ts + ahead)
+            self.move_clock_to(self.ts + ahead, swept=swept)
 
     def put(
         self,
@@ -267,6 +279,28 @@ class SalePair:
         said = self.model.refund(self.ts, order, restock=restock, amount=amount, units=units, sku=sku)
         self.agree(real.order.view().state if isinstance(real, RefundDue) else real, said)
 
+    def join(self, who: Principal, sku: str) -> None:
+        key = self.new_key()
+        real = self._run(self.waitlist.join(SHOW, who, sku, idempotency_key=key))
+        said = self.model.join(self.ts, who.pid, sku, key)
+        self.agree(f"place {real.place} of {real.waiting}" if isinstance(real, Place) else real, said)
+
+    def take_note_of_turns(self) -> None:
+        """The orders that were made for those in line."""
+        for pid, key in [each for each in self.model.orders if each not in self.ids]:
+            self.turns.add((pid, key))
+            self.ids[pid, key] = self.waitlist.order_id(SHOW, pid, key)
+
+    def check_lines(self) -> None:
+        for who in PEOPLE:
+            said = [
+                Line(sku, len(line), list(line).index(who.pid) + 1 if who.pid in line else None)
+                for sku, line in sorted(self.model.waiting.items())
+                if line
+            ]
+            real = self._run(self.waitlist.lines(SHOW, who))
+            assert real == Lines(said), (real, said)
+
     def agree(self, real: object, said: object) -> None:
         assert real == said
 
@@ -319,6 +353,8 @@ class SalePair:
     def check_all(self) -> None:
         """Both sides show the same: orders, stock, caps, quotas, prices in force."""
         self.model.advance(self.ts)
+        self.take_note_of_turns()
+        self.check_lines()
         records = self.records()
         for key, record in zip(self.ids, records, strict=True):
             order = self.model.orders[key]

@@ -46,14 +46,21 @@ async def opened(url: str, *, flush: bool = True) -> AsyncGenerator[Store]:
 async def digest(store: Store, show: str) -> dict[str, str]:
     """Every key of a show with a hash of its whole content: equal before and after = nothing was written.
 
-    But its seals, which follow the log in their own time.
+    But its seals, which follow the log in their own time, and how far its clock is confirmed, which a
+    watcher moves on.
     """
     found: dict[str, str] = {}
     keys = cast("list[bytes]", await store.reads.call("KEYS", f"ls:{{{show}}}:*"))
     for key in sorted(keys):
+        if key.endswith(b":seals"):
+            continue
         dump = cast("bytes | None", await store.reads.call("DUMP", key))
-        if not key.endswith(b":seals"):
-            found[key.decode()] = hashlib.sha256(dump or b"").hexdigest()
+        if key.endswith(b":show"):
+            flat = cast("list[bytes]", await store.reads.call("HGETALL", key))
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            fields.pop(b"clock_limit_ms", None)
+            dump = repr(fields).encode()
+        found[key.decode()] = hashlib.sha256(dump or b"").hexdigest()
     return found
 
 

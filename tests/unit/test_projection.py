@@ -31,15 +31,15 @@ def test_a_public_entry_goes_to_all_with_its_place_in_the_chain() -> None:
         "data": {"sku": "mug"},
     }
     assert projected.full is None
-    assert projected.order is None
+    assert projected.own is None
 
 
 def test_an_order_goes_to_its_buyer_and_its_stock_to_all() -> None:
     stock = [{"sku": "mug", "left": 1, "held": 2, "sold": 3}]
     projected = told("subject:p_b", "order.held", {"order": {"id": "o_1"}, "stock": stock})
     assert projected.public is None
-    assert projected.order_pid == "p_b"
-    assert json.loads(projected.order or b"") == {
+    assert projected.own_pid == "p_b"
+    assert json.loads(projected.own or b"") == {
         "type": "order",
         "show": "kiln",
         "epoch": "e1",

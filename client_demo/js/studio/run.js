@@ -108,7 +108,7 @@ export class Run {
       const [amount, was, tag] = words.children[1].children;
       text(amount, price(now.price_minor, currency));
       maybe(was, now.was_minor && !now.flash ? price(now.was_minor, currency) : ""); // no room beside the tag
-      text(tag, now.flash ? countdown(now.flash.remaining_ms) : product.left === 0 ? "Sold out" : "");
+      text(tag, now.flash ? countdown(now.flash.remaining_ms) : product.left === 0 ? `Sold out${product.waiting ? ` · ${product.waiting} waiting` : ""}` : "");
       attr(tag, "title", now.flash ? "Flash price" : null);
       attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
       show(tag, Boolean(tag.textContent));

@@ -44,6 +44,9 @@ const loadLots = () => (lotsLoading ??= import("./lots.js").then(({ LotCard }) =
   lots = new LotCard(feed, page);
   draw();
 }, () => (lotsLoading = null)));
+/** The waitlist comes with the first product that is waited for. */
+let waitlistLoading = null;
+const loadWaitlist = () => (waitlistLoading ??= import("./line.js").then(({ Waitlist }) => new Waitlist(feed, async (code, detail) => (await loadSale())?.refused(code, detail)), () => (waitlistLoading = null)));
 const sheet = async (kind, detail) => (await loadSale())?.sheets[kind](detail);
 
 function offerOf(product) {
@@ -73,7 +76,9 @@ function buttonOf(product) {
 
 async function tapBuy(sku) {
   const product = feed.state.products[sku];
-  if (!product || !buttonOf(product).enabled) return;
+  const button = product && buttonOf(product);
+  if (!button?.enabled) return;
+  if (button.joins) return void (await loadWaitlist())?.join(sku);
   const { price_minor } = offerOf(product); // what the buyer saw, not what it is when the code has come
   const hold = openHold();
   await loadSale();
@@ -84,10 +89,12 @@ async function tapBuy(sku) {
 /** After each (re)connection: how the own orders stand, and a tap that was never answered. */
 async function readOrders() {
   if (kept.get(tapSlot)) void loadSale();
+  if (api.token && Object.values(feed.state.products).some(({ waiting }) => waiting)) void loadWaitlist().then((loaded) => loaded?.read());
   if (api.token) feed.take(...(await api.call("GET", "/api/v1/me/orders").catch(() => ({ orders: [] }))).orders);
 }
 
 function update({ type, data }) {
+  if (type === "order" && data.state === "held" && data.lines[0].waited && sale?.sheets.kind !== "hold") void sheet("hold", data); // their turn has come
   if (type === "error") room.refused(data);
   if (type === "tick") extras?.hearts(data.reactions?.heart ?? 0);
 }
@@ -161,6 +168,7 @@ function drawPin(product) {
   setStock(pinStock, product, stockWords(product));
   drawVariants(product, currency);
   maybe($("pin-note"), button.note);
+  show($("pin-leave"), button.waits);
   drawBuy(button);
 }
 
@@ -185,6 +193,8 @@ $("pin-variant").addEventListener("change", ({ target }) => {
   chosen = { pin: shownPin(feed.state, feed.present())?.sku ?? "", sku: target.value };
   draw();
 });
+
+$("pin-leave").addEventListener("click", async () => (await loadWaitlist())?.leave(pinned().sku));
 
 function fadeIn(product, amount) {
   const part = drawn.sku === product.sku ? $("pin-price") : $("pin");

@@ -16,7 +16,7 @@ export function productRows(parent, { state, page, size, act, without, pick }) {
     h("button", { class: `btn t44 ${act}`, "data-testid": `buy-${product.sku}`, onclick: () => page.buy(product.sku) }));
   list(parent, state.skus.filter((sku) => sku !== without).map((sku) => state.products[sku]), (product) => product.sku, create, (row, product) => {
     const { price_minor, was_minor, flash } = page.offer(product);
-    const { label, enabled } = page.button(product);
+    const { label, enabled, joins, waits } = page.button(product);
     const [title, prices, stock] = row.children[1].children;
     const gone = isGone(product);
     text(title, titleOf(product));
@@ -24,7 +24,7 @@ export function productRows(parent, { state, page, size, act, without, pick }) {
     maybe(prices.children[1], was_minor ? price(was_minor, state.show.currency) : "");
     maybe(prices.children[2], flash?.phase === "running" ? `Flash ${countdown(flash.remaining_ms)}` : "");
     text(stock, gone ? WORDS.soldOut : stockWords(product).left);
-    text(row.lastElementChild, gone ? WORDS.soldOut : enabled && !label.startsWith("Buy") ? "Pay" : "Buy");
+    text(row.lastElementChild, gone ? (joins ? "Wait" : waits ? "In line" : WORDS.soldOut) : enabled && !label.startsWith("Buy") ? "Pay" : "Buy");
     attr(row.lastElementChild, "aria-label", `${label}: ${product.title}`);
     attr(row.lastElementChild, "disabled", enabled ? null : "");
     if (pick) drawPicker(row.children[2], product, pick, gone);

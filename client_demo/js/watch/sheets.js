@@ -43,6 +43,8 @@ function outcomeOf(code, detail, product, now) {
     banned: { icon: "ban", title: WORDS.banned, body: WORDS.bannedText },
     guests_closed: { icon: "shield", title: WORDS.buyersClosed, body: "This show sells to known buyers only. Nothing was charged." },
     paid: { icon: "check", tone: "ok", title: "It’s yours", body: `${product?.title ?? "Your order"}. Your payment went through.` },
+    in_stock: { icon: "bag", tone: "ok", title: "There is one now", body: "You can buy it at once." },
+    waitlist_full: { icon: "users", title: "The waitlist is full", body: "As many people wait for this as may wait." },
     given_back: { icon: "undo", title: "Given back", body: "You were not charged." },
   }[code] ?? { icon: "alert", tone: "warn", title: "That did not work", body: detail.detail ?? detail.title ?? code };
 }
@@ -93,18 +95,20 @@ export class Sheets {
     this.holdId = order.id;
     this.holdMs = Math.max(holdLeft(this.state.show, order, this.feed.now()), HOLD_WARN_MS);
     const circle = ring("lg");
+    const turn = Boolean(order.lines[0].waited);
+    const heading = turn ? "One came back" : "Held for you";
     const until = h("p", { class: "sm mut" });
     const note = h("p", { class: "box warn", role: "status", "data-testid": "pay-note", hidden: true });
     const pay = h("button", { class: "btn act xl", "data-testid": "pay", onclick: () => this.page.pay(order, this.state.show.test_mode ? this.card : "checkout") });
-    const back = h("button", { class: "btn ghost t44", "data-testid": "give-back", text: "Give it back", onclick: () => this.page.giveBack(order) });
+    const back = h("button", { class: "btn ghost t44", "data-testid": "give-back", text: turn ? "Pass" : "Give it back", onclick: () => this.page.giveBack(order) });
     const line = (label, minor, type = "") => h("div", { class: type }, h("span", { text: label }), h("span", { text: this.money(minor) }));
     const content = h("div", { "data-testid": "hold-sheet" },
-      h("div", { class: "row held" }, circle, h("div", { class: "grow" }, h("h2", { text: "Held for you" }), until)),
+      h("div", { class: "row held" }, circle, h("div", { class: "grow" }, h("h2", { text: heading }), until)),
       ...order.lines.map((each) => this.bought(each)),
       this.state.show.test_mode && this.cards(),
       h("div", { class: "lines n" }, line(order.lines.length > 1 ? `${order.lines.length} products` : order.lines[0].flash ? "Item, flash price" : "Item", order.goods_minor), order.shipping_minor > 0 && line("Shipping", order.shipping_minor), line("Total, tax included", order.total_minor, "tot")),
       note, h("div", { class: "acts" }, pay, back));
-    this.open("hold", "Held for you", content, () => {
+    this.open("hold", heading, content, () => {
       const now = this.state.orders[order.id] ?? order;
       const { frozen } = this.state.show;
       const left = holdLeft(this.state.show, now, this.feed.now());
@@ -112,7 +116,7 @@ export class Sheets {
       const busy = code === "" || now.state === "paying";
       this.holdMs = Math.max(this.holdMs, left);
       setRing(circle, countdown(left), left / this.holdMs, frozen ? "pause" : left < HOLD_WARN_MS ? "warn" : "", `${countdown(left)} left on your hold`);
-      text(until, `${frozen ? "Timers are frozen. Nobody else can take it." : `Nobody else can take it until ${timeOfDay(this.feed.now() + left)}.`} If time runs out you pay nothing.`);
+      text(until, `${frozen ? "Timers are frozen. Nobody else can take it." : `Nobody else can take it until ${timeOfDay(this.feed.now() + left)}.`} ${turn ? "If you pass, the next person gets it." : "If time runs out you pay nothing."}`);
       maybe(note, code ? (NOTES[code]?.(left) ?? `That did not work: ${code}`) : "");
       text(pay, busy ? "Paying…" : `Pay ${this.money(order.total_minor)}`);
       for (const button of [pay, back]) attr(button, "disabled", busy ? "" : null);

@@ -13,7 +13,7 @@ local products = {}
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
   'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'show_flash_id', 'show_price_minor',
-  'off'}
+  'off', 'waiting'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
 
@@ -31,6 +31,7 @@ local function product(sku)
     if not p.list_price_minor then return nil end
     if p.flash_id then read_fields(p, FLASH_FIELDS) end
     p.left, p.held, p.sold = tonumber(p.left), tonumber(p.held), tonumber(p.sold)
+    p.waiting = tonumber(p.waiting) or 0
     products[sku] = p
   end
   return p
@@ -44,8 +45,10 @@ local function each_piece(sku, units, visit)
   for part, n in string.gmatch(p.parts, '(%S+):(%d+)') do visit(product(part), units * tonumber(n)) end
 end
 
+-- `waiting` only while somebody stands in line.
 local function stock_json(p)
-  return string.format('{"sku":"%s","left":%d,"held":%d,"sold":%d}', p.sku, p.left, p.held, p.sold)
+  return string.format('{"sku":"%s","left":%d,"held":%d,"sold":%d%s}', p.sku, p.left, p.held, p.sold,
+    p.waiting > 0 and string.format(',"waiting":%d', p.waiting) or '')
 end
 
 -- A refusal about one line of those that are asked for; of several it names the sku.

@@ -73,21 +73,9 @@ end
 
 -- The winner's order: a hold at the lot's price, whose unit comes from the shelf, where put_back has just laid it.
 local function sell(l, p, winner)
-  local price, bps = l.price_minor, tonumber(p.commission_bps) or 0
-  local commission = math.floor(price / 10000) * bps + math.floor(((price % 10000) * bps + 5000) / 10000)
-  local line = J('sku', l.sku, 'quantity', 1, 'unit_price_minor', price, 'price_version', 0, 'flash', NULL,
-    'price_reason', RAW(reason_json('lot', l.id)), 'lot', l.id)
-  local static = J('id', l.order, 'show', show.id, 'seller', p.seller or NULL, 'creator', show.owner,
-    'market', show.market or NULL, 'lines', RAW('[' .. line .. ']'), 'sku', l.sku, 'quantity', 1,
-    'unit_price_minor', price, 'goods_minor', price, 'shipping_minor', 0, 'tax_minor', 0, 'total_minor', price,
-    'commission_bps', bps, 'commission_minor', commission, 'currency', show.currency, 'placed_at_ms', ts)
-  local o = {id = l.order, pid = winner.pid, sku = l.sku, quantity = 1, seen_minor = winner.max, unit_minor = price, total_minor = price,
-    flash = '', lot = l.id, expires = sale_ms + l.hold_ms, attempt = 0, paid_by = 0, refunds = {},
-    static = string.sub(static, 2, -2)}
-  redis.call('ZADD', base .. 'holds', o.expires, o.id)
-  redis.call('ZADD', base .. 'by:' .. o.pid, ts, o.id)
-  shift(p, -1, 1, 0)
-  become(o, 'held', 'held')
+  local o = {id = l.order, pid = winner.pid, unit_minor = l.price_minor, seen_minor = winner.max, flash = '', lot = l.id,
+    hold_ms = l.hold_ms}
+  give(o, p, 0, reason_json('lot', l.id), {'lot', l.id})
 end
 
 -- A lot whose time is over: sold to the highest bidder at the price that beats the second, or back on the shelf.

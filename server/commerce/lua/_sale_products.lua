@@ -19,7 +19,7 @@ local function put_product(sku, price, stock, per_viewer_max, floor, cost, selle
   local p, is_new = product(sku), false
   price = tonumber(price)
   if not p then
-    p = {sku = sku, left = tonumber(stock) or 0, held = 0, sold = 0, list_price_minor = price, price_version = 1}
+    p = {sku = sku, left = tonumber(stock) or 0, held = 0, sold = 0, waiting = 0, list_price_minor = price, price_version = 1}
     products[sku], is_new = p, true
     if parts ~= '' then
       p.parts = parts

@@ -1,4 +1,4 @@
--- for: hold settle restock lot_open
+-- for: hold settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave
 -- Room for more: what a viewer may have yet, what is on the shelf, and due holds, which count as free.
 
 -- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;
@@ -34,13 +34,13 @@ local function make_room_in(p, short, free)
 end
 
 -- Room for these lines (of different skus, at flash price `flash`, '' none) for this viewer, all or none: the caps and
--- quotas of all, then the stock.
-local function room_for(pid, lines)
+-- quotas of all, then the stock. What people wait for is theirs, unless it is this viewer's turn (`in_turn`).
+local function room_for(pid, lines, in_turn)
   local shelves, flashes = {}, {}
   local function ask(p, units)
     local shelf, cap = shelves[p.sku], tonumber(p.per_viewer_max)
     if not shelf then
-      shelf = {left = p.parts and math.huge or p.left, cap = cap, asked = 0,
+      shelf = {left = p.parts and math.huge or p.left - (in_turn and 0 or p.waiting), cap = cap, asked = 0,
         mine = cap and tonumber(redis.call('HGET', base .. 'bought:' .. p.sku, pid) or 0) or 0}
       shelves[p.sku] = shelf
     end
@@ -89,7 +89,7 @@ local function room_for(pid, lines)
         local shelf = shelves[p.sku]
         if shelf.left < shelf.asked then scarce = math.min(scarce or shelf.left, math.floor(shelf.left / each)) end
       end)
-      if scarce then return sold_out(lines, l, scarce) end
+      if scarce then return sold_out(lines, l, math.max(0, scarce)) end
     end
   end
   local function free(o, l)

@@ -10,4 +10,5 @@ if o.state ~= 'held' or is_due(o) then
 end
 
 release(o, 'cancelled')
+give_turns()
 return remember({'ok', order_json(o)})

@@ -76,4 +76,5 @@ end
 move(o, -1, 1, 0, 1)
 local json = become(o, 'held', 'held')
 for _, l in ipairs(lines) do end_flash_if_used_up(product(l.sku)) end
+if due[1] then give_turns() end
 return {'ok', 1, json, ts}

@@ -9,4 +9,5 @@ if is_over(l) then return refuse('lot_closed') end
 
 put_back(l, 'cancelled', 'lot.cancelled', {'reason', arg(2)})
 redis.call('ZADD', base .. 'audit', show.seq, show.seq)
+give_turns()
 return remember({'ok', lot_json(l)})

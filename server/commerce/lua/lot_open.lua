@@ -12,9 +12,9 @@ if p.off then return refuse('not_for_sale') end
 local floor = tonumber(p.floor_minor)
 if floor and start_minor < floor then return refuse('below_floor', {'floor_minor', floor}) end
 if redis.call('ZCARD', base .. 'lots') >= tonumber(arg(10)) then return refuse('too_many_lots') end
-local left = p.left
+local left = p.left - p.waiting
 local no, due = make_room_in(p, function()
-  if left < 1 then return refuse('sold_out', {'left', left}) end
+  if left < 1 then return refuse('sold_out', {'left', math.max(0, left)}) end
 end, function(units) left = left + units end)
 if no then return no end
 
@@ -29,4 +29,5 @@ redis.call('HSET', base .. 'l:' .. l.id, 'sku', l.sku, 'state', 'open', 'start_m
 redis.call('ZADD', base .. 'lots', l.ends, l.id)
 local told = lot_json(l)
 append('public', 'lot.opened', string.sub(told, 1, -2) .. ',"stock":[' .. stock_json(p) .. ']}', true)
+give_turns()
 return remember({'ok', told})

@@ -34,4 +34,5 @@ if amount == left_minor then units = left_units end
 if restock and not units then return refuse('bad_request', {'field', 'restock'}) end
 
 take_back(o, amount, units or no_units(o), arg(3), restock)
+give_turns()
 return remember({'ok', order_json(o), o.paid_by, open_refunds(o)})

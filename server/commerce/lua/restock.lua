@@ -16,6 +16,7 @@ if no then return no end
 
 expire_all(due)
 shift(p, delta, 0, 0)
-append('staff', 'product.restocked',
-  J('sku', p.sku, 'delta', delta, 'left', p.left, 'held', p.held, 'sold', p.sold))
-return remember({'ok', show.seq, stock_json(p)})
+local seq = append('staff', 'product.restocked',
+  J('sku', p.sku, 'delta', delta, 'left', p.left, 'held', p.held, 'sold', p.sold, 'waiting', p.waiting))
+give_turns()
+return remember({'ok', string.format('%d', seq), stock_json(p)})

@@ -9,7 +9,10 @@
 local o, n, outcome = order(arg(1)), tonumber(arg(2)), arg(3)
 if not o then return refuse('unknown_order') end
 local attempt_key = o.id .. ':' .. string.format('%d', n)
-local function answer(state) return {'ok', state or o.state, order_json(o), o.paid_by, open_refunds(o)} end
+local function answer(state)
+  give_turns()
+  return {'ok', state or o.state, order_json(o), o.paid_by, open_refunds(o)}
+end
 local function close()
   redis.call('ZREM', base .. 'paying', attempt_key)
   return answer()
@@ -42,6 +45,7 @@ end
 if o.paid_by == n then return o.state == 'paid' and ask_again() or close() end
 if o.paid_by > 0 or not (is_holding(o) or o.state == 'expired') then return ask_again('surplus') end
 
+if is_due(o) then release(o, 'expired') end -- late: those in line come first
 if is_holding(o) then
   o.paid_by = n
   redis.call('ZREM', base .. 'holds', o.id)

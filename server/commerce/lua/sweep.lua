@@ -25,8 +25,9 @@ end_show_flash_if_over()
 for _, sku in ipairs(skus) do end_flash(product(sku), 'window') end
 for _, id in ipairs(lots) do close_lot(lot(id)) end
 for _, flash in ipairs(redis.call('ZRANGE', base .. 'undoing', 0, 3)) do undo_some(flash, UNDO_MAX / 4) end
+local turns_left = give_turns()
 local quiet = show.state == 'ended' and not show.show_flash_id and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots',
   base .. 'paying', base .. 'refunds', base .. 'undoing') == 0
-local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX
+local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX or turns_left
 local ended = #skus + (show_flash ~= show.show_flash_id and 1 or 0)
 return {'ok', #ids, ended, more and 1 or 0, quiet and 1 or 0, unfinished, refunds}

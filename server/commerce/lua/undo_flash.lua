@@ -16,6 +16,7 @@ if not is_undone(flash) then
   if p.flash_id == flash then end_flash(p, has_flash(p) and 'stopped' or 'window') end
 end
 local looked, waiting = undo_some(flash, UNDO_MAX)
+give_turns()
 local sums = redis.call('HMGET', base .. 'f:' .. flash, 'undo_cancelled', 'undo_refunded')
 return {'ok', looked, waiting, tonumber(sums[1]) or 0, tonumber(sums[2]) or 0,
   redis.call('ZCARD', base .. 'flashorders:' .. flash)}

@@ -16,6 +16,8 @@ from server.commerce.auctions import Auctions, LotSpec, Opened
 from server.commerce.bags import BagSpec
 from server.commerce.catalog import FlashSpec, FlashStarted
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
+from server.commerce.waitlist import Waitlist
+from server.ids import new_id
 from server.live.shows import Shows
 from server.live.updates import UPDATES
 from server.store.store import Store
@@ -83,6 +85,17 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
                 await advance(store, SHOW, 60_000)
                 await sale.ledger.expire_due(SHOW)
             await viewer.until(end)
+        waitlist = Waitlist(store, settings(), sale.ledger.buyers)
+        await sale.product("pail", stock=1)
+        order = await sale.held(BORIS, sku="pail")
+        for _ in range(2):
+            await waitlist.join(SHOW, ANNA, "pail", idempotency_key=new_id("k"))
+            await viewer.until("waitlist.joined", lambda data: data["place"] == 1)
+            await waitlist.leave(SHOW, ANNA, "pail")
+            await viewer.until("waitlist.left")
+        await waitlist.join(SHOW, ANNA, "pail", idempotency_key="turn")
+        await sale.ledger.cancel(SHOW, BORIS, order)
+        await viewer.until("order", lambda data: data["lines"][0].get("waited"))
         await Shows(store).change(SHOW, owner, "pause")
         await viewer.say(type="chat", text="hello")
         await viewer.until("tick", lambda data: data["chat"])

@@ -20,6 +20,8 @@ CONTRACT = {
     "/api/v1/shows/{show}/products/{sku}/restock": {"post"},
     "/api/v1/shows/{show}/products.csv": {"get", "post"},
     "/api/v1/shows/{show}/bag": {"put"},
+    "/api/v1/shows/{show}/products/{sku}/waitlist": {"post", "delete"},
+    "/api/v1/shows/{show}/waitlist": {"get"},
     "/api/v1/shows/{show}/sets": {"get"},
     "/api/v1/shows/{show}/sets/{set}": {"put", "delete"},
     "/api/v1/shows/{show}/pin": {"put", "delete"},

@@ -66,6 +66,7 @@ READ_ONLY = {
     "price_rows",
     "product_list",
     "set_list",
+    "wait_list",
 }
 OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop", "show_flash_stop"}
 """What time brings about, and what must also work while replicas are away: showing, and stopping a price."""
