@@ -19,6 +19,7 @@ from server.commerce.catalog import Catalog
 from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
+from server.commerce.lotteries import Lotteries
 from server.commerce.payments.gateway import Gateway
 from server.commerce.payments.news import News
 from server.commerce.payments.records import StoreRecords
@@ -185,6 +186,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         reductions=Reductions(store),
         bags=Bags(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
+        lotteries=Lotteries(store, settings, ledger.buyers, texts),
         waitlist=Waitlist(store, settings, ledger.buyers),
         ledger=ledger,
         checkout=Checkout(ledger, gateway),
@@ -233,7 +235,7 @@ async def _background(services: Services, sealer: Sealer, archiver: Archiver) ->
     """Run what a web worker does beside answering; each of these may run in any number of workers at once."""
     reconciler = services.reconciler
     sender = Sender(services.store, services.hooks, services.texts, new_id("s"))
-    sweeper = Sweeper(services.store, services.ledger, reconciler.take)
+    sweeper = Sweeper(services.store, services.ledger, reconciler.take, services.lotteries.award)
     jobs: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
         "sweeper": sweeper.run,
         "sealer": sealer.run,

@@ -106,6 +106,8 @@ class Checkout:
 
     async def _charge(self, show: str, order: str, attempt: Attempt, charge: Charge) -> PayAnswer:
         try:
+            if attempt.amount_minor == 0:  # won in a giveaway: no gateway has anything to do with it
+                return _answer(await self._ledger.settle(show, order, attempt.number, approved=True), "")
             outcome = await asyncio.wait_for(self._gateway.authorise(charge), GATEWAY_S)
             match outcome:
                 case Pending(next_action):

@@ -13,6 +13,11 @@ from typing import Final
 SEED_BYTES: Final = 32
 ENTRIES_MAX: Final = 100_000
 """Entries of one draw: ranking them takes about a third of a second."""
+UNITS_MAX: Final = 200
+"""Units of one draw: giving them away is one script, of about 100 µs each."""
+DURATION_S: Final = (5, 3_600)
+"""How long one may enter. What viewers see is at most some 300 ms old, so that 5 s are many times as long as
+the slowest of them need: nobody is left out for the way that their video takes."""
 
 
 def seed_of(secret: bytes, show: str, draw: str) -> bytes:
@@ -41,6 +46,14 @@ def winners(draw: str, seed: bytes, entries: Collection[str], units: int) -> lis
         raise ValueError("entries are different, at most ENTRIES_MAX, for one unit or more")
     key = hmac.digest(_seed(seed), _framed("vendue-draw-v1", draw, *ordered), "sha256")
     return sorted(ordered, key=lambda entry: hmac.digest(key, entry.encode(), "sha256"))[:units]
+
+
+def called(draw: str, seed: bytes, entries: Collection[str], units: int) -> list[str]:
+    """Whom the seed calls, the first first: enough for `units` even when some of them may not have one.
+
+    Twice as many and 64 more. Whoever is called and is banned, or has all that they may have, is passed over.
+    """
+    return winners(draw, seed, entries, 2 * units + 64)
 
 
 def _seed(seed: bytes) -> bytes:

@@ -54,7 +54,8 @@ class Swept(msgspec.Struct, frozen=True):
 
     `attempts` are (order, number, kept): their outcome is not booked, or their money not yet where it
     belongs; `kept` is false when what it would buy is not kept for it any more. `refunds` are (order,
-    paid_by, refunds) still to be given back; `quiet`: the show is over and nothing is outstanding.
+    paid_by, refunds) still to be given back, `draws` are closed and to be drawn; `quiet`: the show is over
+    and nothing is outstanding.
     """
 
     expired: int
@@ -62,6 +63,7 @@ class Swept(msgspec.Struct, frozen=True):
     quiet: bool
     attempts: tuple[tuple[str, int, bool], ...] = ()
     refunds: tuple[tuple[str, int, Refunds], ...] = ()
+    draws: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -270,10 +272,11 @@ class Ledger:
             reply = await self._store.scripts.run("sweep", show, "", "")
             if isinstance(reply, Refused):
                 return reply
-            _, holds, flashes, more, quiet, attempts, refunds = cast("list[Any]", reply)
+            _, holds, flashes, more, quiet, attempts, refunds, draws = cast("list[Any]", reply)
             expired, ended = expired + holds, ended + flashes
             if not more:
-                return Swept(expired, ended, quiet == 1, _attempts(attempts), _due(refunds))
+                found = _attempts(attempts), _due(refunds), tuple(draw.decode() for draw in draws)
+                return Swept(expired, ended, quiet == 1, *found)
         return Swept(expired, ended, quiet=False)
 
     async def _exist(self, show: str, orders: Sequence[str]) -> bool:

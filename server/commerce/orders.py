@@ -23,6 +23,8 @@ class OrderLine(msgspec.Struct, frozen=True):
     """Missing in an order that an older server took."""
     lot: str | UnsetType = UNSET
     """The lot where it was won, in an order that an auction made."""
+    draw: str | UnsetType = UNSET
+    """The draw in which it was won."""
     waited: int | UnsetType = UNSET
     """The seq at which its buyer joined the waitlist, in an order that was made when their turn had come."""
     commission_bps: int | UnsetType = UNSET

@@ -3,12 +3,13 @@
 Any number of sweepers may run, one in each web worker: the script looks at the clock and writes each thing
 once. Nothing depends on its punctuality but the display, since every check counts a due hold as free by
 itself. It walks the directory of shows and forgets a show that is over and has nothing outstanding. What it
-finds unfinished with the gateway goes to `on_unfinished`; now and then it repairs the index of buyers.
+finds unfinished with the gateway goes to `on_unfinished`, and draws that are closed are drawn; now and then
+it repairs the index of buyers.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, cast
 
 from server.commerce.ledger import Ledger, Swept
@@ -22,13 +23,15 @@ AT_ONCE: Final = 64  # shows swept side by side: the store is for buyers first
 _EXPIRED: Final = counter("holds_expired", "Holds that this process wrote off as due")
 
 OnUnfinished = Callable[[str, Swept], None]
+Award = Callable[[str, str], Awaitable[object]]
+"""Draws a draw (show, id)."""
 
 
 class Sweeper:
     """See the module. Run `run()` as a task; the owner cancels it."""
 
-    def __init__(self, store: Store, ledger: Ledger, on_unfinished: OnUnfinished) -> None:
-        self._store, self._ledger, self._on_unfinished = store, ledger, on_unfinished
+    def __init__(self, store: Store, ledger: Ledger, on_unfinished: OnUnfinished, award: Award) -> None:
+        self._store, self._ledger, self._on_unfinished, self._award = store, ledger, on_unfinished, award
         self._quiet: set[str] = set()
         self._flood = FloodLog(get_logger(__name__))
 
@@ -60,6 +63,8 @@ class Sweeper:
             return 0
         if swept.attempts or swept.refunds:
             self._on_unfinished(show, swept)
+        for draw in swept.draws:
+            await self._award(show, draw)
         if repair or swept.quiet:
             await self._ledger.buyers.repair(show)
         if swept.quiet:

@@ -18,7 +18,7 @@ PUBLIC: Final = "public"
 SUBJECT_PREFIX: Final = "subject:"
 EFFECT_FIELDS: Final = ("action", "message_ids", "message_id", "seconds", "mode")
 """What everybody learns of a moderation entry: enough to carry it out, not whom it hits or why."""
-OWN_KINDS: Final = frozenset({"waitlist.joined", "waitlist.left"})
+OWN_KINDS: Final = frozenset({"waitlist.joined", "waitlist.left", "draw.entered"})
 """What is told as it is to the one whom it is for."""
 _CHAT_DELETE: Final = "delete"
 

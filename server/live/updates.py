@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import LotView, PartView, PriceReason, ShowFlashView, ShowSnapshot
+from server.log.state import DrawView, LotView, PartView, PriceReason, ShowFlashView, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -170,6 +170,39 @@ class LotCancelled(msgspec.Struct, frozen=True):
     reason: str
 
 
+class DrawClosed(msgspec.Struct, frozen=True):
+    """Nobody enters any more: so many have. The seed follows."""
+
+    id: str
+    sku: str
+    entries: int
+
+
+class DrawDrawn(msgspec.Struct, frozen=True):
+    """A draw's seed, and the pids that it called: those who have one now, and those passed over."""
+
+    id: str
+    sku: str
+    seed: str
+    winners: list[str]
+    passed: list[str]
+
+
+class DrawCancelled(msgspec.Struct, frozen=True):
+    """A draw was taken back; nobody wins."""
+
+    id: str
+    sku: str
+    reason: str
+
+
+class DrawEntered(msgspec.Struct, frozen=True):
+    """One has entered a draw oneself."""
+
+    id: str
+    sku: str
+
+
 class Stock(msgspec.Struct, frozen=True):
     """A product's stock, as far as its `stock_display` shows it: numbers, a bucket, or only whether it is
     sold out.
@@ -306,9 +339,14 @@ UPDATES: Final[dict[str, Any]] = {
     "lot.closed": LotClosed,
     "lot.cancelled": LotCancelled,
     "stock": Stock,
+    "draw.opened": DrawView,
+    "draw.closed": DrawClosed,
+    "draw.drawn": DrawDrawn,
+    "draw.cancelled": DrawCancelled,
     "order": Order,
     "waitlist.joined": WaitlistJoined,
     "waitlist.left": WaitlistLeft,
+    "draw.entered": DrawEntered,
     "moderation": Moderation,
     "tick": Tick,
     "clock": Clock,
@@ -332,6 +370,10 @@ CHAINED: Final = frozenset(
         "lot.bid",
         "lot.closed",
         "lot.cancelled",
+        "draw.opened",
+        "draw.closed",
+        "draw.drawn",
+        "draw.cancelled",
         "moderation",
     }
 )

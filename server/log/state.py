@@ -59,7 +59,7 @@ class FlashView(msgspec.Struct, frozen=True):
 class PriceReason(msgspec.Struct, frozen=True):
     """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
 
-    rule: Literal["list", "show_flash", "flash", "lot"]
+    rule: Literal["list", "show_flash", "flash", "lot", "draw"]
     id: str | None
 
 
@@ -139,6 +139,26 @@ class LotView(msgspec.Struct, frozen=True):
     remaining_ms: int | None
 
 
+class DrawView(msgspec.Struct, frozen=True):
+    """A draw: `units` for those whom a seed calls. `seed` and `winners` (pids) are told when it is drawn.
+
+    `state` is `open`, `closed` (nobody enters any more), `drawn` or `cancelled`; `price_minor` 0: a giveaway.
+    """
+
+    id: str
+    sku: str
+    state: str
+    units: int
+    price_minor: int
+    commitment: str
+    entries: int
+    seed: str | None
+    winners: tuple[str, ...] | None
+    ends_sale_ms: int
+    ends_at_ms: int | None
+    remaining_ms: int | None
+
+
 class ShowSnapshot(msgspec.Struct, frozen=True):
     """A show at one instant. `seq` is the log's head at the read, `public_seq` the newest public entry's."""
 
@@ -159,6 +179,7 @@ class ShowSnapshot(msgspec.Struct, frozen=True):
     products: tuple[ProductView, ...]
     show_flash: ShowFlashView | None
     lots: tuple[LotView, ...]
+    draws: tuple[DrawView, ...]
     viewers: int
     chat_mode: str
     slow_mode_s: int
@@ -213,7 +234,7 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
     ts, sale_ms, show = int(reply[0]), int(reply[1]), _fields(reply[2])
     products = tuple(
         product_view(_fields(reply[i]), (int(reply[i + 1]), int(reply[i + 2]), reply[i + 3]), show, sale_ms)
-        for i in range(4, len(reply), 4)
+        for i in range(5, len(reply), 4)
     )
     frozen_since_ms = _number(show, "frozen_since_ms") or None
     return ShowSnapshot(
@@ -234,6 +255,10 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
         products=_with_parts(products),
         show_flash=_show_flash_view(show, sale_ms),
         lots=tuple(_lot_view(lot.decode(), _fields(fields), show, sale_ms) for lot, fields in reply[3]),
+        draws=tuple(
+            _draw_view(draw.decode(), _fields(fields), entries, show, sale_ms)
+            for draw, fields, entries in reply[4]
+        ),
         viewers=0,
         chat_mode=show["chat_mode"],
         slow_mode_s=_number(show, "slow_mode_s"),
@@ -379,6 +404,28 @@ def _lot_view(lot: str, fields: dict[str, str], show: dict[str, str], sale_ms: i
         latest_sale_ms=_number(fields, "latest"),
         ends_at_ms=None if frozen else ends_sale_ms + _number(show, "frozen_total_ms"),
         remaining_ms=ends_sale_ms - sale_ms if frozen else None,
+    )
+
+
+def _draw_view(
+    draw: str, fields: dict[str, str], entries: int, show: dict[str, str], sale_ms: int
+) -> DrawView:
+    """One that is open or about to be drawn: there are no winners yet."""
+    ends_sale_ms = _number(fields, "ends")
+    frozen = _number(show, "frozen_since_ms") > 0
+    return DrawView(
+        id=draw,
+        sku=fields["sku"],
+        state=fields["state"],
+        units=_number(fields, "units"),
+        price_minor=_number(fields, "price_minor"),
+        commitment=fields["commitment"],
+        entries=entries,
+        seed=None,
+        winners=None,
+        ends_sale_ms=ends_sale_ms,
+        ends_at_ms=None if frozen else ends_sale_ms + _number(show, "frozen_total_ms"),
+        remaining_ms=max(0, ends_sale_ms - sale_ms) if frozen else None,
     )
 
 

@@ -11,6 +11,7 @@ from server.commerce.catalog import Catalog
 from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import Ledger
+from server.commerce.lotteries import Lotteries
 from server.commerce.payments.news import News
 from server.commerce.reconciler import Reconciler
 from server.commerce.reductions import Reductions
@@ -51,6 +52,7 @@ class Services:
     reductions: Reductions
     bags: Bags
     auctions: Auctions
+    lotteries: Lotteries
     waitlist: Waitlist
     ledger: Ledger
     checkout: Checkout

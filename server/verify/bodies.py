@@ -208,6 +208,41 @@ class LotCancelled(msgspec.Struct, frozen=True):
     stock: Levels
 
 
+class DrawOpened(msgspec.Struct, frozen=True):
+    id: str
+    sku: str
+    units: Annotated[int, msgspec.Meta(ge=1)]
+    price_minor: Count
+    commitment: str
+    ends_sale_ms: int
+    ends_at_ms: Count | None
+    stock: Levels
+
+
+class DrawEntered(msgspec.Struct, frozen=True):
+    id: str
+
+
+class DrawClosed(msgspec.Struct, frozen=True):
+    id: str
+    entries: Count
+
+
+class DrawDrawn(msgspec.Struct, frozen=True):
+    id: str
+    seed: str
+    winners: tuple[str, ...]
+    passed: tuple[str, ...]
+    stock: Levels
+
+
+class DrawCancelled(msgspec.Struct, frozen=True):
+    id: str
+    stock: Levels
+
+
+DrawBody = DrawOpened | DrawEntered | DrawClosed | DrawDrawn | DrawCancelled
+
 Body: TypeAlias = (
     ShowCreated
     | ShowState
@@ -229,6 +264,7 @@ Body: TypeAlias = (
     | LotBid
     | LotClosed
     | LotCancelled
+    | DrawBody
     | Moderation
     | OrderChange
 )
@@ -254,6 +290,11 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "lot.bid": LotBid,
     "lot.closed": LotClosed,
     "lot.cancelled": LotCancelled,
+    "draw.opened": DrawOpened,
+    "draw.entered": DrawEntered,
+    "draw.closed": DrawClosed,
+    "draw.drawn": DrawDrawn,
+    "draw.cancelled": DrawCancelled,
     "moderation": Moderation,
     **dict.fromkeys(ORDER_KINDS, OrderChange),
 }

@@ -37,6 +37,7 @@ class Line(msgspec.Struct, frozen=True):
     flash: str | None
     price_reason: PriceReason | None = None  # not told by servers before rule 45
     lot: str | None = None
+    draw: str | None = None
     waited: Count | None = None
     commission_bps: Count | None = None
 
@@ -94,9 +95,19 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
         return self.lines[0].waited
 
     @property
+    def draw(self) -> str | None:
+        """The draw where it was won: such an order has one line."""
+        return self.lines[0].draw
+
+    @property
+    def has_own_price(self) -> bool:
+        """Whether it was won: at a price of its lot or draw, not at the price in force."""
+        return self.lot is not None or self.draw is not None
+
+    @property
     def was_asked_for(self) -> bool:
-        """Whether the buyer asked for it; else it was made when a lot ended, or their turn had come."""
-        return self.lot is None and self.waited is None
+        """Whether the buyer asked for it; else it was won, or made when their turn had come."""
+        return not self.has_own_price and self.waited is None
 
     def returned(self, refund: Refund) -> list[int]:
         """The units of each line that came back with a refund."""
@@ -148,7 +159,8 @@ def _misshaped(body: OrderChange) -> str | None:
         return "refunds of one line name lines" if any(refund.lines for refund in order.refunds) else None
     if (order.sku, order.quantity, order.unit_price_minor) != (None, None, None):
         return "an order of several lines has a sku, quantity or price of its own"
-    if any(line.lot or line.waited for line in lines) or any(line.commission_bps is None for line in lines):
+    given = any(line.lot or line.draw or line.waited for line in lines)
+    if given or any(line.commission_bps is None for line in lines):
         return "one of several lines was won or waited for, or tells no commission"
     for refund in order.refunds:
         named = [line.sku for line in refund.lines]

@@ -18,6 +18,10 @@ from server.log.entries import Entry
 from server.verify.bodies import (
     BagChanged,
     Body,
+    DrawBody,
+    DrawCancelled,
+    DrawDrawn,
+    DrawOpened,
     EpochChanged,
     FlashPrice,
     LotCancelled,
@@ -38,6 +42,7 @@ from server.verify.bodies import (
     WaitJoined,
     WaitLeft,
 )
+from server.verify.drawn import Draws
 from server.verify.order_bodies import ORDER_KINDS, OrderChange, OrderView, Refund
 from server.verify.shapes import PriceReason
 
@@ -115,6 +120,7 @@ class Replay:
     """The lot for which a maximum was just set; the next entry tells everybody."""
     unsold: tuple[str, str, int] | None = None
     """Lot, winner and price of a lot that has just ended; the next entry is the order."""
+    draws: Draws = field(default_factory=Draws)
     show_flash: ShowTerms | None = None
     """The reduction of the whole show that is announced or running."""
     price_steps: int = 0
@@ -190,8 +196,7 @@ class Replay:
         entry, body = step.entry, step.body
         self.bidding, self.unsold = "", None
         self.seq, self.ts = entry.seq, entry.ts
-        if entry.is_public:
-            self.public_seq = entry.seq
+        self.public_seq = entry.seq if entry.is_public else self.public_seq
         match body:
             case ShowCreated():
                 self.show, self.epoch = body, body.epoch
@@ -205,6 +210,8 @@ class Replay:
                 self._change_order(body, step.audience_pid)
             case WaitJoined() | WaitLeft():
                 self._change_line(body.sku, step.audience_pid, joins=isinstance(body, WaitJoined))
+            case _ if isinstance(body, DrawBody):
+                self._change_draw(body, step.audience_pid)
             case LotOpened() | LotMax() | LotClosed() | LotCancelled():
                 self._change_lot(step, body)
             case _:
@@ -212,6 +219,17 @@ class Replay:
                 self._change_catalogue(step, body)
                 if record is not None and isinstance(body, PriceBody):
                     self.products[body.sku].record = record
+
+    def _change_draw(self, body: DrawBody, pid: str) -> None:
+        self.draws.apply(body, pid)
+        if isinstance(body, DrawOpened | DrawDrawn | DrawCancelled):
+            draw = self.draws.known[body.id]
+            self._hold_back(draw.sku, draw.units if isinstance(body, DrawOpened) else -draw.units)
+
+    def _hold_back(self, sku: str, units: int) -> None:
+        """Units go from the shelf to what is held, for a lot or a draw, or (negative) back."""
+        left, held, sold = self.products[sku].stock
+        self.products[sku].stock = (left - units, held + units, sold)
 
     def _change_line(self, sku: str, pid: str, *, joins: bool) -> None:
         line = self.waiting.setdefault(sku, {})
@@ -309,9 +327,7 @@ class Replay:
                 self.unsold = None if winner is None or price is None else (body.id, winner, price)
             case LotCancelled():
                 self.lots[body.id].is_open = False
-        taken = 1 if isinstance(body, LotOpened) else -1
-        left, held, sold = self.products[body.sku].stock
-        self.products[body.sku].stock = (left - taken, held + taken, sold)
+        self._hold_back(body.sku, 1 if isinstance(body, LotOpened) else -1)
 
     def _put(self, body: ProductUpdated) -> None:
         old = self.products.get(body.sku)
@@ -330,6 +346,8 @@ class Replay:
     def _change_order(self, change: OrderChange, pid: str) -> None:
         order = change.order
         known = self.orders.get(order.id)
+        if known is None and order.draw is not None:
+            self.draws.winners = self.draws.winners[1:]
         if known is None and order.waited is not None:
             self._change_line(order.lines[0].sku, pid, joins=False)
         now = _counted(order, order.state, order.refunds)

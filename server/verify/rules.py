@@ -4,6 +4,7 @@ from typing import Final
 
 from server.verify import (
     rules_bag,
+    rules_draws,
     rules_lots,
     rules_orders,
     rules_prices,
@@ -56,6 +57,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_lots.RULES,
     *rules_bag.RULES,
     *rules_waiting.RULES,
+    *rules_draws.RULES,
 )
 """What is asked of every entry."""
 ALL: Final = tuple(sorted((*FILE_RULES, SHAPE, *RULES), key=lambda rule: rule.number))

@@ -18,7 +18,7 @@ def is_in_the_bag(step: Step, before: Replay) -> str | None:
             return _wrong(skus, step.sale_ms, before)
         case Pinned(sku=sku) | FlashPrice(sku=sku) | LotOpened(sku=sku):
             named = [sku]
-        case OrderChange(order=order) if step.entry.kind == "order.held" and order.lot is None:
+        case OrderChange(order=order) if step.entry.kind == "order.held" and not order.has_own_price:
             named = [line.sku for line in order.lines]
         case _:
             return None

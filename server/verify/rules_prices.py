@@ -4,6 +4,7 @@ from typing import Final
 
 from server.commerce.pricing import PriceInForce, Prices, Reason, is_deep, price_in_force, server_time_ms
 from server.verify.bodies import (
+    DrawOpened,
     FlashPrice,
     LotBid,
     LotOpened,
@@ -15,7 +16,7 @@ from server.verify.bodies import (
     ShowFlash,
     Unpinned,
 )
-from server.verify.order_bodies import OrderChange
+from server.verify.order_bodies import Line, OrderChange
 from server.verify.replay import Replay, Step, version_after
 from server.verify.rule import rule, rule_for
 
@@ -125,7 +126,7 @@ def price_after_flash(before: Replay, sku: str, sale_ms: int) -> PriceInForce:
 @rule(45, "A price says why it is the price")
 def reason_is_true(step: Step, before: Replay) -> str | None:
     """`price_reason` of a product, of what follows a flash price and of an order's line is the rule that gave
-    the price in force, with its id; of what was won in an auction the lot.
+    the price in force, with its id; of what was won the lot or the draw.
 
     Entries of servers that gave no reason are not judged.
     """
@@ -136,19 +137,19 @@ def reason_is_true(step: Step, before: Replay) -> str | None:
         case PriceEnded(sku=sku, price_reason=told):
             reasons = [(told, price_after_flash(before, sku, step.sale_ms).reason)]
         case OrderChange(order=order) if step.entry.kind == "order.held":
-            reasons = [
-                (
-                    line.price_reason,
-                    Reason("lot", line.lot) if line.lot else before.price_at(line.sku, step.sale_ms).reason,
-                )
-                for line in order.lines
-            ]
+            reasons = [(line.price_reason, _reason_of(line, step.sale_ms, before)) for line in order.lines]
         case _:
             return None
     for told, due in reasons:
         if told is not None and (told.rule, told.id) != due:
             return f"the reason told is {(told.rule, told.id)}, must be {tuple(due)}"
     return None
+
+
+def _reason_of(line: Line, sale_ms: int, before: Replay) -> Reason:
+    if line.lot:
+        return Reason("lot", line.lot)
+    return Reason("draw", line.draw) if line.draw else before.price_at(line.sku, sale_ms).reason
 
 
 @rule(20, "Deadlines are told on the server's clock")
@@ -158,7 +159,7 @@ def deadlines_are_derived(step: Step, before: Replay) -> str | None:
     match step.body:
         case FlashPrice() | ShowFlash() as flash:
             pairs = [(flash.starts_sale_ms, flash.starts_at_ms), (flash.ends_sale_ms, flash.ends_at_ms)]
-        case LotOpened() | LotBid() as lot:
+        case LotOpened() | LotBid() | DrawOpened() as lot:
             pairs = [(lot.ends_sale_ms, lot.ends_at_ms)]
         case OrderChange(order=order) if order.expires_sale_ms is not None:
             pairs = [(order.expires_sale_ms, order.expires_at_ms)]

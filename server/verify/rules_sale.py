@@ -11,9 +11,9 @@ from server.verify.rule import rule_for
 def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:
     """Holds are taken in state `live` without `sales_paused`; paying and cancelling work at all times.
 
-    A lot that was bid for then ends at its time.
+    A lot that was bid for then ends at its time, and so does a draw.
     """
-    if step.entry.kind != "order.held" or body.order.lot is not None:
+    if step.entry.kind != "order.held" or body.order.has_own_price:
         return None
     if before.life.state != "live":
         return f"the show is {before.life.state}"
@@ -31,9 +31,9 @@ def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | 
 def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | None:
     """Unit price, version and flash price of each line are those in force at that entry (`pricing.py`).
 
-    A lot has a price of its own (40).
+    A lot (40) and a draw (49) have a price of their own.
     """
-    if step.entry.kind != "order.held" or body.order.lot is not None:
+    if step.entry.kind != "order.held" or body.order.has_own_price:
         return None
     for line in body.order.lines:
         now = before.price_at(line.sku, step.sale_ms)

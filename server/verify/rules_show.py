@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from server.verify.bodies import EpochChanged, LotMax, ShowCreated, ShowState, WaitJoined, WaitLeft
+from server.verify.bodies import (
+    DrawEntered,
+    EpochChanged,
+    LotMax,
+    ShowCreated,
+    ShowState,
+    WaitJoined,
+    WaitLeft,
+)
 from server.verify.order_bodies import ORDER_KINDS
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule, rule_for
@@ -52,12 +60,12 @@ def begins_with_the_show(step: Step, before: Replay) -> str | None:
 
 @rule(11, "Everybody is told what is theirs")
 def audience_fits(step: Step, before: Replay) -> str | None:  # noqa: ARG001
-    """Orders, places in line and the maxima of bids are for whose they are, restocks and technical entries
-    for staff.
+    """Orders, places in line, entries of draws and the maxima of bids are for whose they are, restocks and
+    technical entries for staff.
 
     The rest is for all."""
     entry = step.entry
-    if entry.kind in ORDER_KINDS or isinstance(step.body, WaitJoined | WaitLeft | LotMax):
+    if entry.kind in ORDER_KINDS or isinstance(step.body, WaitJoined | WaitLeft | DrawEntered | LotMax):
         fits = entry.subject is not None
     elif entry.kind in _STAFF:
         fits = entry.is_staff

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from server.commerce.model_records import TURN_MS
-from server.verify.bodies import LotOpened, WaitJoined, WaitLeft
+from server.verify.bodies import DrawOpened, LotOpened, WaitJoined, WaitLeft
 from server.verify.order_bodies import OrderChange
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule
@@ -17,8 +17,8 @@ def is_served_in_turn(step: Step, before: Replay) -> str | None:
     A turn is the first's: a hold of one unit for a minute, made by the script that freed the unit or found
     it, which says when its buyer joined (`waited`); its price is the one in force, which they have seen
     before they pay. One leaves the line when one asks to, or, first in line, when one is banned or has all
-    that one may have. While people wait, nothing that others take (a hold, late money, a lot) leaves fewer
-    units on the shelf than there are people in line.
+    that one may have. While people wait, nothing that others take (a hold, late money, a lot, a draw) leaves
+    fewer units on the shelf than there are people in line.
     """
     match step.body:
         case WaitJoined() as joined:
@@ -27,6 +27,8 @@ def is_served_in_turn(step: Step, before: Replay) -> str | None:
             return _may_leave(step, left, before)
         case LotOpened(sku=sku):
             return _passed({sku: 1}, before)
+        case DrawOpened(sku=sku, units=units) if sku in before.products:
+            return _passed({sku: units}, before)
         case OrderChange() as change:
             return _takes(step, change, before)
         case _:

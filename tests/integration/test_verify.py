@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import store as stores
 from support.examples import examples
 from support.proof import KEY, Record, Story, encoded, sealed
-from support.sale import ANNA, BORIS
+from support.sale import ANNA, BORIS, CREATOR
 
 from server.verify import rules
 from server.verify.chain import Broken, Sound, verify
@@ -158,6 +158,12 @@ def auctioned(story: list[Record]) -> Record:
     closed = next(record for record in story if record["kind"] == "lot.closed" and record["body"]["winner"])
     following: int = closed["seq"]
     return story[following]
+
+
+def drawn_first(story: list[Record]) -> Record:
+    """The first order that a draw made."""
+    drawn: int = nth("draw.drawn")(story)["seq"]
+    return story[drawn]
 
 
 def lot_price(by: int) -> Callable[[Record], None]:
@@ -331,6 +337,20 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (48, turn, order(expires_at_ms=more(1), expires_sale_ms=more(1)), None),
     (48, turn, body(seen_price_minor=501), None),
     (48, turn, passing, None),
+    (49, nth("draw.opened"), body(ends_sale_ms=more(-5_001), ends_at_ms=more(-5_001)), None),
+    (49, nth("draw.opened"), stock(left=more(1)), None),
+    (49, nth("draw.opened"), body(commitment="0" * 64), nth("draw.drawn")),
+    (49, nth("draw.entered", 1), head(actor=CREATOR.pid), None),
+    (49, nth("draw.entered", 2), head(kind="from.newer"), nth("draw.closed")),
+    (49, nth("draw.closed"), body(entries=more(1)), None),
+    (49, nth("draw.drawn"), body(seed="0" * 64), None),
+    (49, nth("draw.drawn"), lambda record: record["body"]["winners"].reverse(), None),
+    (49, nth("draw.drawn"), body(passed=[ANNA.pid]), None),
+    (49, nth("draw.drawn"), stock(held=more(1)), None),
+    (49, nth("draw.cancelled"), stock(held=more(1)), None),
+    (49, drawn_first, lot_price(-100), None),
+    (49, drawn_first, in_line(0, draw="d_other", price_reason={"rule": "draw", "id": "d_other"}), None),
+    (45, drawn_first, in_line(0, price_reason={"rule": "list", "id": None}), None),
     (40, auctioned, lot_price(-100), None),
     (40, auctioned, in_line(0, lot="l_other", price_reason={"rule": "lot", "id": "l_other"}), None),
 ]

@@ -12,6 +12,7 @@ from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, SetSpec
 from server.commerce.catalog import FlashSpec, Part, ProductSpec
+from server.commerce.lotteries import DrawSpec, Lotteries
 from server.commerce.reductions import Reductions, ShowFlashSpec
 from server.commerce.waitlist import Waitlist
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
@@ -26,7 +27,7 @@ from server.store.store import Store
 from server.tokens import Principal
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-CLARA, DORA = person("clara"), person("dora")
+CLARA, DORA, EVE = person("clara"), person("dora"), person("eve")
 LONGER_THAN_A_HOLD_MS: Final = 200_000
 
 Record = dict[str, Any]
@@ -61,6 +62,7 @@ class Story:
         await self.auction()
         await self.reduce_the_whole_show()
         await self.wait_in_line()
+        await self.draw()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -213,6 +215,21 @@ class Story:
         await self.pay(waitlist.order_id(SHOW, CLARA.pid, "pail"), CLARA)
         sure(await self.moderation.apply(SHOW, CREATOR, Unban(ANNA.pid)))
         sure(await waitlist.leave(SHOW, BORIS, "pail"))
+
+    async def draw(self) -> None:
+        """Two bowls among four people, of whom one is banned meanwhile; and a draw that is taken back."""
+        lotteries = Lotteries(self.store, settings(), self.ledger.buyers)
+        await self.sale.product("bowl", 500, 5, per_viewer_max=1)
+        spec = DrawSpec(sku="bowl", units=2, price_minor=400, duration_s=10)
+        kept, cancelled = [sure(await lotteries.open(SHOW, CREATOR, spec)).id for _ in range(2)]
+        for who in (ANNA, BORIS, CLARA, EVE):
+            sure(await lotteries.enter(SHOW, who, kept))
+        sure(await lotteries.cancel(SHOW, CREATOR, cancelled, "chipped"))
+        sure(await self.moderation.apply(SHOW, CREATOR, Ban(EVE.pid, "spam")))
+        await advance(self.store, SHOW, 10_000)
+        for draw in sure(await self.ledger.expire_due(SHOW)).draws:
+            sure(await lotteries.award(SHOW, draw))
+        sure(await self.moderation.apply(SHOW, CREATOR, Unban(EVE.pid)))
 
     async def end(self) -> None:
         sure(await self.catalog.unpin(SHOW, CREATOR))

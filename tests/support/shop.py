@@ -1,10 +1,11 @@
 """Commerce around one show: a ledger, a gateway, checkout, sweeper and reconciler, driven by hand."""
 
-from support.sale import ANNA, SHOW, Sale
+from support.sale import ANNA, SHOW, Sale, settings
 from support.store import advance
 
 from server.commerce.checkout import Checkout
 from server.commerce.ledger import ASK_AFTER_MS
+from server.commerce.lotteries import Lotteries
 from server.commerce.orders import Attempt
 from server.commerce.payments.gateway import Gateway
 from server.commerce.payments.records import StoreRecords
@@ -24,7 +25,8 @@ class Shop:
         self.checkout = Checkout(self.sale.ledger, self.gateway)
         self.clock_s = 0.0
         self.reconciler = Reconciler(self.sale.ledger, self.gateway, lambda: self.clock_s)
-        self.sweeper = Sweeper(store, self.sale.ledger, self.reconciler.take)
+        lotteries = Lotteries(store, settings(), self.sale.ledger.buyers)
+        self.sweeper = Sweeper(store, self.sale.ledger, self.reconciler.take, lotteries.award)
 
     async def settle_all(self, after_ms: int = ASK_AFTER_MS) -> None:
         """Let time pass, sweep, and let the reconciler finish."""

@@ -1,4 +1,4 @@
--- for: flash show_flash
+-- for: flash show_flash draw_open
 -- What a reduced price gives up, to be seen and confirmed by who asks for it.
 
 local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed

@@ -1,4 +1,4 @@
--- for: hold settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave
+-- for: hold settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
 -- Room for more: what a viewer may have yet, what is on the shelf, and due holds, which count as free.
 
 -- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;

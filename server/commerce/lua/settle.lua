@@ -52,7 +52,7 @@ if is_holding(o) then
   move(o, 0, -1, 1, 0)
   count_buyer(o, 1)
   become(o, 'paid', 'paid')
-  return ask_again()
+  return o.total_minor > 0 and ask_again() or close() -- of what costs nothing there is no money to follow
 end
 local no, due = {'undone'}, nil
 if not has_undone(o) then no, due = room_for(o.pid, lines_of(o)) end

@@ -1,11 +1,14 @@
--- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots are closed,
--- undone flash prices are gone on with. No arguments; any number of sweepers at once. Answers: expired, ended, more
+-- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots and draws are
+-- closed, undone flash prices are gone on with, those in line get what has come free. No arguments; any number of sweepers at once. Answers: expired, ended, more
 -- (1: call again), quiet (1: this show will never need a sweep again), attempts to ask the gateway about ([order, n, 1
--- when its hold is still kept] …), refunds to be made ([order, the attempt that paid, [refund, amount_minor, …]] …).
+-- when its hold is still kept] …), refunds to be made ([order, the attempt that paid, [refund, amount_minor, …]] …), draws
+-- that are closed and not drawn.
 local LOTS_MAX = 32 -- each is three entries
+local DRAWS_MAX = 16
 local ids = redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
 local skus = redis.call('ZRANGE', base .. 'flashes', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX)
 local lots = redis.call('ZRANGE', base .. 'lots', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, LOTS_MAX)
+local draws = redis.call('ZRANGE', base .. 'draws', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DRAWS_MAX)
 local attempts = redis.call('ZRANGE', base .. 'paying', '-inf', ts, 'BYSCORE', 'LIMIT', 0, 64)
 local unfinished, refunds = {}, {}
 for i, key in ipairs(attempts) do -- is what it would buy still kept for it?
@@ -24,10 +27,13 @@ local show_flash = show.show_flash_id
 end_show_flash_if_over()
 for _, sku in ipairs(skus) do end_flash(product(sku), 'window') end
 for _, id in ipairs(lots) do close_lot(lot(id)) end
+for _, id in ipairs(draws) do close_draw(draw(id)) end
 for _, flash in ipairs(redis.call('ZRANGE', base .. 'undoing', 0, 3)) do undo_some(flash, UNDO_MAX / 4) end
 local turns_left = give_turns()
 local quiet = show.state == 'ended' and not show.show_flash_id and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots',
-  base .. 'paying', base .. 'refunds', base .. 'undoing') == 0
+  base .. 'draws',
+  base .. 'drawing', base .. 'paying', base .. 'refunds', base .. 'undoing') == 0
 local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX or turns_left
 local ended = #skus + (show_flash ~= show.show_flash_id and 1 or 0)
-return {'ok', #ids, ended, more and 1 or 0, quiet and 1 or 0, unfinished, refunds}
+return {'ok', #ids, ended, more and 1 or 0, quiet and 1 or 0, unfinished, refunds,
+  redis.call('ZRANGE', base .. 'drawing', 0, DRAWS_MAX - 1)}

@@ -1,6 +1,6 @@
 -- gives way: join
 -- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, the open lots (id and
--- hash of each), then for every product in order: its hash, the price in force, its version and (JSON) its reason.
+-- hash of each), the draws that are not drawn (id, hash and number of entries of each), then for every product in order: its hash, the price in force, its version and (JSON) its reason.
 local flat = {}
 for name, value in pairs(show) do
   flat[#flat + 1] = name
@@ -10,7 +10,13 @@ local lots = {}
 for _, id in ipairs(redis.call('ZRANGE', base .. 'lots', '(' .. string.format('%d', sale_ms), '+inf', 'BYSCORE')) do
   lots[#lots + 1] = {id, redis.call('HGETALL', base .. 'l:' .. id)}
 end
-local reply = {'ok', ts, sale_ms, flat, lots}
+local draws = {}
+for _, key in ipairs({'draws', 'drawing'}) do
+  for _, id in ipairs(redis.call('ZRANGE', base .. key, 0, -1)) do
+    draws[#draws + 1] = {id, redis.call('HGETALL', base .. 'd:' .. id), redis.call('SCARD', base .. 'entries:' .. id)}
+  end
+end
+local reply = {'ok', ts, sale_ms, flat, lots, draws}
 for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
   local fields = redis.call('HGETALL', base .. 'p:' .. sku)
   if #fields > 0 then

@@ -15,11 +15,13 @@ from support.store import advance
 from server.commerce.auctions import Auctions, LotSpec, Opened
 from server.commerce.bags import BagSpec
 from server.commerce.catalog import FlashSpec, FlashStarted
+from server.commerce.lotteries import DrawSpec, Lotteries
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.commerce.waitlist import Waitlist
 from server.ids import new_id
 from server.live.shows import Shows
 from server.live.updates import UPDATES
+from server.log.state import DrawView
 from server.store.store import Store
 from server.tokens import Principal
 
@@ -84,6 +86,21 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
             else:
                 await advance(store, SHOW, 60_000)
                 await sale.ledger.expire_due(SHOW)
+            await viewer.until(end)
+        lotteries = Lotteries(store, settings(), sale.ledger.buyers)
+        await sale.product("bowl", stock=2)
+        for end in ("draw.cancelled", "draw.drawn"):
+            draw = await lotteries.open(SHOW, owner, DrawSpec(sku="bowl", units=1, duration_s=5))
+            assert isinstance(draw, DrawView)
+            await lotteries.enter(SHOW, ANNA, draw.id)
+            await viewer.until("draw.entered")
+            if end == "draw.cancelled":
+                await lotteries.cancel(SHOW, owner, draw.id, "chipped")
+            else:
+                await advance(store, SHOW, 5_000)
+                await sale.ledger.expire_due(SHOW)
+                assert await lotteries.award(SHOW, draw.id) == 1
+                await viewer.until("draw.closed")
             await viewer.until(end)
         waitlist = Waitlist(store, settings(), sale.ledger.buyers)
         await sale.product("pail", stock=1)

@@ -41,6 +41,7 @@ def snapshot(
         sale_ms,
         flat({**SHOW, **(show or {})}),
         [],
+        [],
         flat({**PRODUCT, **(product or {})}),
         price,
         3,
@@ -73,7 +74,7 @@ def test_a_show_and_its_product() -> None:
 
 
 def test_a_show_without_products() -> None:
-    assert build([5500, 5000, flat(SHOW), []]).products == ()
+    assert build([5500, 5000, flat(SHOW), [], []]).products == ()
 
 
 def test_a_flash_price_has_server_times_while_the_clock_runs() -> None:
@@ -132,6 +133,24 @@ LOT: dict[str, object] = {
 )
 def test_an_open_lot(frozen_since_ms: int, ends_at_ms: int | None, remaining_ms: int | None) -> None:
     show = {**SHOW, "frozen_since_ms": frozen_since_ms}
-    [lot] = build([5500, 5000, flat(show), [[b"l_1", flat(LOT)]]]).lots
+    [lot] = build([5500, 5000, flat(show), [[b"l_1", flat(LOT)]], []]).lots
     assert (lot.id, lot.steps, lot.price_minor, lot.leader) == ("l_1", ((0, 100), (2000, 500)), 600, "p_anna")
     assert (lot.ends_sale_ms, lot.ends_at_ms, lot.remaining_ms) == (65_000, ends_at_ms, remaining_ms)
+
+
+@pytest.mark.parametrize(
+    ("frozen_since_ms", "ends_at_ms", "remaining_ms"), [(0, 65_500, None), (5500, None, 60_000)]
+)
+def test_an_open_draw(frozen_since_ms: int, ends_at_ms: int | None, remaining_ms: int | None) -> None:
+    show = {**SHOW, "frozen_since_ms": frozen_since_ms}
+    fields: dict[str, object] = {
+        "sku": "a",
+        "state": "open",
+        "units": 2,
+        "price_minor": 0,
+        "commitment": "c",
+        "ends": 65_000,
+    }
+    [draw] = build([5500, 5000, flat(show), [], [[b"d_1", flat(fields), 7]]]).draws
+    assert (draw.id, draw.units, draw.entries, draw.seed, draw.winners) == ("d_1", 2, 7, None, None)
+    assert (draw.ends_sale_ms, draw.ends_at_ms, draw.remaining_ms) == (65_000, ends_at_ms, remaining_ms)
