@@ -78,6 +78,12 @@ export class Feed {
     this.page.draw();
   }
 
+  /** Takes in that one has entered a draw. @param {string} draw */
+  entered(draw) {
+    this.state = { ...this.state, entered: { ...this.state.entered, [draw]: true } };
+    this.page.draw();
+  }
+
   /** Takes orders in that came as an answer. */
   take(...orders) {
     const here = orders.filter((order) => order.show === this.api.show);

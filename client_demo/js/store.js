@@ -30,6 +30,8 @@ export function fromSnapshot(data, before = null) {
     products,
     lots: Object.fromEntries((data.lots ?? []).map((lot) => [lot.id, lot])),
     orders: withOrders(before?.orders ?? {}, data.orders ?? []),
+    draws: Object.fromEntries((data.draws ?? []).map((draw) => [draw.id, draw])),
+    entered: before?.entered ?? {},
     places: before?.places ?? {},
     chat: (data.chat ?? before?.chat ?? []).slice(-CHAT_KEPT),
     viewers: data.viewers ?? before?.viewers ?? null,
@@ -102,6 +104,11 @@ const CHANGES = {
   "lot.bid": (state, { data }) => withLot(state, data),
   "lot.closed": (state, { data }) => overLot(state, data.id, { state: "closed", leader: data.winner, price_minor: data.price_minor }),
   "lot.cancelled": (state, { data }) => overLot(state, data.id, { state: "cancelled", reason: data.reason }),
+  "draw.opened": (state, { data }) => withDraw(state, data),
+  "draw.closed": (state, { data: { id, entries } }) => withDraw(state, { id, entries, state: "closed" }),
+  "draw.drawn": (state, { data: { id, winners, seed } }) => withDraw(state, { id, winners, seed, state: "drawn" }),
+  "draw.cancelled": (state, { data: { id, reason } }) => withDraw(state, { id, reason, state: "cancelled" }),
+  "draw.entered": (state, { data: { id } }) => ({ ...state, entered: { ...state.entered, [id]: true } }),
   stock: (state, { data, as_of = 0 }) => {
     const old = state.products[data.sku];
     return !old || as_of < old.as_of ? state : withProduct(state, { ...old, waiting: 0, ...data, as_of });
@@ -152,6 +159,9 @@ function withoutTurn(state, { id, lines }) {
   const { sku, waited } = lines?.[0] ?? {};
   return waited && !state.orders[id] ? withPlace(state, sku, null) : state;
 }
+
+/** News of a draw. Those that are over stay as long as the page has no new snapshot: there are at most 20 open at once. */
+const withDraw = (state, news) => ({ ...state, draws: { ...state.draws, [news.id]: { ...state.draws[news.id], ...news } } });
 
 const withLot = (state, lot) => ({ ...state, lots: { ...state.lots, [lot.id]: lot } });
 

@@ -122,6 +122,8 @@ export interface State {
   skus: string[];
   products: Record<string, Product>;
   lots: Record<string, Lot>;
+  draws: Record<string, any>;
+  entered: Record<string, boolean>;
   orders: Record<string, Order>;
   places: Record<string, number | null>;
   chat: Line[];

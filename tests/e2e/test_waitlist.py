@@ -14,15 +14,7 @@ SOON_MS = SOON_S * 1000
 
 
 async def test_what_comes_back_goes_to_the_first_in_line(demo: Demo, browser: Browser) -> None:
-    shop = demo.creator()
-    show = demo.links["watch"].rpartition("/")[2].partition("#")[0]
-    api = f"/api/v1/shows/{show}"
-    product = {"title": "Last lamp", "price_minor": 4_000, "stock": 1}
-    status, _ = await shop.call("PUT", f"{api}/products/last-lamp", product)
-    assert status == 201
-    status, _ = await shop.call("PUT", f"{api}/pin", {"sku": "last-lamp"})
-    assert status == 200
-    shop.close()
+    await demo.put_product("last-lamp", "Last lamp", 4_000, stock=1, pin=True)
     async with (
         person(browser, demo.links["watch"], PHONE) as ann,
         person(browser, demo.links["watch"], PHONE) as bob,

@@ -12,6 +12,7 @@ const { forecast, reduced, typedPrice } = await import("../../client_demo/js/stu
 const { verdict } = await import("../../client_demo/js/studio/health.js");
 const { layersFor } = await import("../../client_demo/js/whip.js");
 const { moved, setId } = await import("../../client_demo/js/studio/bag.js");
+const { drawWords } = await import("../../client_demo/js/watch/draws.js");
 const { buyerName, kept, named } = await import("../../client_demo/js/studio/orders.js");
 
 const show = (more = {}) => ({ state: "live", currency: "USD", sales_paused: false, frozen: false, ...more });
@@ -121,4 +122,16 @@ test("a set's id comes from its title, and is nobody else's", () => {
   assert.deepEqual(ids, ["ku-che-bad", "set", "set", "x".repeat(60)]);
   const kept = [{ id: "set", title: "日本" }, { id: "set-2", title: "中国" }];
   assert.deepEqual(["日本", "中国", "한국"].map((title) => setId(title, kept)), ["set", "set-2", "set-3"]);
+});
+
+test("a draw says what one can do and how it ended", () => {
+  const draw = { state: "open", units: 2, price_minor: 400, entries: 0 };
+  const words = (more = {}) => drawWords({ draw: { ...draw, ...more.draw }, left: 1000, me: "p_a", entered: false, currency: "USD", may: true, paused: false, ...more });
+  assert.deepEqual([words().button, words().enabled], ["Enter, to buy for $4", true]);
+  assert.equal(words({ draw: { ...draw, price_minor: 0 } }).button, "Enter, it is free");
+  assert.deepEqual([words({ entered: true }).button, words({ entered: true }).enabled], ["You are in", false]);
+  assert.equal(words({ left: 0 }).note, "Drawing among all who entered…");
+  const drawn = { ...draw, state: "drawn", entries: 9, winners: ["p_b"] };
+  assert.equal(words({ draw: drawn, entered: true }).note, "1 of 9 people got one. Not you this time.");
+  assert.match(words({ draw: { ...drawn, winners: ["p_a"] } }).note, /^You have one for \$4/);
 });

@@ -24,6 +24,19 @@ class Demo:
         self.links = {match[1]: match[0] for match in found}
         self.tokens = {match[1]: match[2] for match in found if match[2]}
 
+    async def put_product(
+        self, sku: str, title: str, price_minor: int, stock: int, *, pin: bool = False
+    ) -> None:
+        """One more product, without a floor, and perhaps on screen."""
+        show = self.links["watch"].rpartition("/")[2].partition("#")[0]
+        asks = [("PUT", f"products/{sku}", {"title": title, "price_minor": price_minor, "stock": stock}, 201)]
+        asks += [("PUT", "pin", {"sku": sku}, 200)] if pin else []
+        shop = self.creator()
+        for method, path, body, expected in asks:
+            status, answer = await shop.call(method, f"/api/v1/shows/{show}/{path}", body)
+            assert status == expected, answer
+        shop.close()
+
     def creator(self) -> Caller:
         """An API caller with the studio link's token."""
         return Caller(self.server.port, self.tokens["studio"])

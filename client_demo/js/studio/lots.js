@@ -10,7 +10,7 @@ const DURATIONS = [[30, "30 s"], [60, "1 min"], [180, "3 min"], [600, "10 min"]]
 const SOFT_CLOSE_S = 10;
 
 export class Lots {
-  /** @param {import("../feed.js").Feed} feed @param {{headers: () => Record<string, string>}} page */
+  /** @param {import("../feed.js").Feed} feed @param {{headers: () => Record<string, string>, draw: (product: import("../types").Product) => void}} page */
   constructor(feed, page) {
     this.feed = feed;
     this.page = page;
@@ -69,7 +69,8 @@ export class Lots {
       h("label", { class: "lab" }, "First bid", h("span", { class: "inp" }, h("span", { class: "u", text: symbol(currency) }), start)),
       h("div", { class: "lab" }, "How long", choice(DURATIONS, duration, (value) => (duration = value))),
       h("div", { class: "lab" }, "A bid in the last seconds", choice([[false, `Adds ${SOFT_CLOSE_S} s`], [true, "Sudden death"]], sudden, (value) => (sudden = value))),
-      error, h("button", { class: "btn act t44", "data-testid": "lot-open", text: "Open the auction" }))));
+      error, h("button", { class: "btn act t44", "data-testid": "lot-open", text: "Open the auction" }),
+      !product.parts && h("button", { type: "button", class: "btn ghost t44", "data-testid": "draw-instead", text: "Draw it among all who enter instead", onclick: () => (this.dialog.close(), this.page.draw(product)) }))));
     this.dialog.showModal();
     /** @type {any} */ (start).select();
   }

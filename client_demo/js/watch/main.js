@@ -44,6 +44,13 @@ const loadLots = () => (lotsLoading ??= import("./lots.js").then(({ LotCard }) =
   lots = new LotCard(feed, page);
   draw();
 }, () => (lotsLoading = null)));
+/** So does that of a draw with the first draw. */
+let draws = null;
+let drawsLoading = null;
+const loadDraws = () => (drawsLoading ??= import("./draws.js").then(({ DrawCard }) => {
+  draws = new DrawCard(feed, page);
+  draw();
+}, () => (drawsLoading = null)));
 /** The waitlist comes with the first product that is waited for. */
 let waitlistLoading = null;
 const loadWaitlist = () => (waitlistLoading ??= import("./line.js").then(({ Waitlist }) => new Waitlist(feed, async (code, detail) => (await loadSale())?.refused(code, detail)), () => (waitlistLoading = null)));
@@ -94,7 +101,7 @@ async function readOrders() {
 }
 
 function update({ type, data }) {
-  if (type === "order" && data.state === "held" && data.lines[0].waited && sale?.sheets.kind !== "hold") void sheet("hold", data); // their turn has come
+  if (type === "order" && data.state === "held" && (data.lines[0].waited || data.lines[0].draw) && sale?.sheets.kind !== "hold") void sheet("hold", data); // their turn has come, or they won
   if (type === "error") room.refused(data);
   if (type === "tick") extras?.hearts(data.reactions?.heart ?? 0);
 }
@@ -112,6 +119,8 @@ function render() {
   drawPin(pinned());
   if (lots) lots.draw(pinned());
   else if (Object.keys(feed.state.lots).length) void loadLots();
+  if (draws) draws.draw(pinned());
+  else if (Object.keys(feed.state.draws).length) void loadDraws();
   drawNotice(hold);
   drawHoldBar(hold);
   extras?.draw();

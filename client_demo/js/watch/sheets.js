@@ -25,7 +25,7 @@ const AGAIN = new Map([
 ]);
 
 /** Why a price is the price, by the rule that gave it. */
-const WHY = { list: "the regular price", flash: "a flash price", show_flash: "a price for the whole show", campaign: "a price for some days" };
+const WHY = { list: "the regular price", flash: "a flash price", show_flash: "a price for the whole show", campaign: "a price for some days", draw: "the price of a draw" };
 
 /** How a tap or an order ends: icon, tone, heading, sentence, and what can be done next. Pure. */
 function outcomeOf(code, detail, product, now) {
@@ -96,7 +96,7 @@ export class Sheets {
     this.holdMs = Math.max(holdLeft(this.state.show, order, this.feed.now()), HOLD_WARN_MS);
     const circle = ring("lg");
     const turn = Boolean(order.lines[0].waited);
-    const heading = turn ? "One came back" : "Held for you";
+    const heading = turn ? "One came back" : order.lines[0].draw ? "You have one" : "Held for you";
     const until = h("p", { class: "sm mut" });
     const note = h("p", { class: "box warn", role: "status", "data-testid": "pay-note", hidden: true });
     const pay = h("button", { class: "btn act xl", "data-testid": "pay", onclick: () => this.page.pay(order, this.state.show.test_mode ? this.card : "checkout") });
@@ -118,7 +118,7 @@ export class Sheets {
       setRing(circle, countdown(left), left / this.holdMs, frozen ? "pause" : left < HOLD_WARN_MS ? "warn" : "", `${countdown(left)} left on your hold`);
       text(until, `${frozen ? "Timers are frozen. Nobody else can take it." : `Nobody else can take it until ${timeOfDay(this.feed.now() + left)}.`} ${turn ? "If you pass, the next person gets it." : "If time runs out you pay nothing."}`);
       maybe(note, code ? (NOTES[code]?.(left) ?? `That did not work: ${code}`) : "");
-      text(pay, busy ? "Paying…" : `Pay ${this.money(order.total_minor)}`);
+      text(pay, busy ? "Paying…" : order.total_minor ? `Pay ${this.money(order.total_minor)}` : "Claim it");
       for (const button of [pay, back]) attr(button, "disabled", busy ? "" : null);
     });
   }
