@@ -12,6 +12,8 @@ export interface Flash {
   quantity_left?: number | null;
   per_viewer_max?: number | null;
   reference_price_minor?: number | null;
+  /** When it comes in several windows: this is the n-th. */
+  repeat?: { series: string; n: number; times: number; every_s: number } | null;
   /** Server time of the frame from which a viewer may see it. */
   visible_from_ms?: number;
 }

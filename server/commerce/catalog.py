@@ -59,10 +59,19 @@ class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     options: Annotated[dict[Word, Word], msgspec.Meta(min_length=1, max_length=OPTIONS_MAX)] | None = None
 
 
+class RepeatSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A flash price in several windows: `times` in all, from start to start `every_s` of the sale clock."""
+
+    every_s: Annotated[int, msgspec.Meta(ge=6, le=86_400)]
+    times: Annotated[int, msgspec.Meta(ge=2, le=100)]
+
+
 class FlashSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A flash price: for how long, from when, how many in all and for one viewer.
 
     It is a price or a percentage off the list price, one of the two. `confirm`: what it may cost is known.
+    `repeat`: every window is a flash price of its own, announced when the one before it has ended, with a
+    quantity of its own; from start to start is at least `starts_in_s`, `duration_s` and one second.
     """
 
     sku: str
@@ -72,6 +81,7 @@ class FlashSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     starts_in_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 0
     quantity: Annotated[int, msgspec.Meta(ge=1, le=STOCK_MAX)] | None = None
     per_viewer_max: Quantity | None = None
+    repeat: RepeatSpec | None = None
     confirm: bool = False
 
 
@@ -185,6 +195,9 @@ class Catalog:
             return refused
         if (spec.price_minor is None) == (spec.percent_off is None):
             return Refused("bad_request", {"reason": "either price_minor or percent_off"})
+        repeat = spec.repeat
+        if repeat and repeat.every_s < spec.starts_in_s + spec.duration_s + 1:
+            return Refused("bad_request", {"reason": "every_s is at least starts_in_s + duration_s + 1"})
         earlier = await self._history.elsewhere(show, principal, "flash", {spec.sku: None})
         if isinstance(earlier, Refused):
             return earlier
@@ -198,6 +211,7 @@ class Catalog:
             *_optional(spec.percent_off),
             "1" if spec.confirm else "",
             earlier.get(spec.sku, ""),
+            *(_optional(repeat.times, repeat.every_s * 1000) if repeat else ("", "")),
         )
         reply = await run_for(
             self._store, "flash", show, principal, asked, idempotency_key=idempotency_key, press_ms=press_ms
@@ -205,7 +219,10 @@ class Catalog:
         return reply if isinstance(reply, Refused) else FlashStarted(reply[2])
 
     async def stop_flash(self, show: str, principal: Principal, flash_id: str) -> FlashStopped | Refused:
-        """End a flash price now; one that is over stays over. Refusals: forbidden, unknown_flash."""
+        """End a flash price now, and the windows that would follow, whichever of them is named.
+
+        One that is over stays over. Refusals: forbidden, unknown_flash.
+        """
         reply = await run_for(self._store, "flash_stop", show, principal, (flash_id,))
         return reply if isinstance(reply, Refused) else FlashStopped()
 

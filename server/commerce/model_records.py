@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from server.commerce.price_record import Record
-from server.commerce.pricing import Flash, PriceInForce, ShowFlash
+from server.commerce.pricing import Flash, PriceInForce, Repeat, ShowFlash
 
 HOLDING = ("held", "paying")
 COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
@@ -13,11 +13,15 @@ TURN_MS = 60_000
 
 @dataclass
 class FlashTerms:
-    """What a flash price promises beside the price: how many in all, and how many for one viewer."""
+    """What a flash price promises beside the price: how many in all, and how many for one viewer.
+
+    `repeat`: when it is one window of several.
+    """
 
     sku: str
     quantity: int | None
     per_viewer_max: int | None
+    repeat: Repeat | None = None
 
 
 @dataclass

@@ -1,14 +1,16 @@
 """The half of the model (`model.py`) that is not about one order: clock, what is left, catalogue. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from server.commerce.model_records import COUNTED, HOLDING, FlashTerms, Order, Product, ShowTerms
 from server.commerce.price_record import Low, Record, day_of, reference_price, with_prices
 from server.commerce.pricing import (
     Flash,
     Prices,
+    Repeat,
     is_deep,
+    next_window,
     preview,
     price_below,
     price_in_force,
@@ -61,7 +63,11 @@ class Shelf:
             self.frozen_since_ms = 0
 
     def advance(self, ts: int) -> None:
-        """Everything that only the passing of time brings about."""
+        """Everything that only the passing of time brings about.
+
+        The next window of a flash price that repeats is announced by who writes that the last is over
+        (`sweep`), and until then the product has that last one.
+        """
         now = self.sale_ms(ts)
         for order in self.orders.values():
             if order.state in HOLDING and order.expires_sale_ms <= now:
@@ -69,8 +75,14 @@ class Shelf:
         if self.show_flash and self.show_flash.ends_sale_ms <= now:
             self._end_show_flash(ts, self.show_flash)
         for product in self.products.values():
-            if product.flash and product.flash.ends_sale_ms <= now:
-                self._end_flash(ts, product, product.flash)
+            if product.flash and product.flash.ends_sale_ms <= now and not self._goes_on(ts, product):
+                self._end_flash(ts, product)
+
+    def sweep(self, ts: int) -> None:
+        """What time has brought about is written: flash prices that repeat go on."""
+        self.advance(ts)
+        for sku in self.products:
+            self._end_flash_if_over(ts, sku)
 
     # sums
 
@@ -154,6 +166,8 @@ class Shelf:
         for part in parts or {}:
             if part not in self.products or self.products[part].parts:
                 return Refused("bad_part", {"sku": part})
+        if old:
+            self._end_flash_if_over(ts, sku)
         record: Record = with_prices(old.record if old else (), earlier, day_of(ts))
         if old is None:
             self.products[sku] = Product(
@@ -210,24 +224,37 @@ class Shelf:
         if (is_deep(listed, price) or (cost is not None and price < cost)) and not confirm:
             parts = product.parts or {terms.sku: 1}
             units = min((self.left(part) + self.held(part)) // n for part, n in parts.items())
-            units = units if terms.quantity is None else min(terms.quantity, units)
-            return Refused("confirm_required", preview(listed, price, cost, units))
+            windows = terms.repeat.times if terms.repeat else 1
+            units = units if terms.quantity is None else min(terms.quantity * windows, units)
+            return Refused("confirm_required", preview(listed, price, cost, units, windows))
         starts = self.sale_ms(ts) + in_ms
         product.record = with_prices(product.record, earlier, day_of(ts))
-        product.reference_minor = self.reference_price(ts, terms.sku, anew=True)
-        version = price_in_force(self.prices(terms.sku), self.sale_ms(ts)).version
-        product.flash = Flash(flash_id, price, version + 1, starts, starts + for_ms)
-        self.flashes[flash_id] = terms
+        self._announce(ts, terms, Flash(flash_id, price, 0, starts, starts + for_ms))
         return "ok"
 
+    def _announce(self, ts: int, terms: FlashTerms, flash: Flash) -> None:
+        """From its second window on a flash price is never told to be reduced from more than itself."""
+        product = self.products[terms.sku]
+        reference = self.reference_price(ts, terms.sku, anew=True)
+        if reference is not None and terms.repeat and terms.repeat.n > 1:
+            reference = min(reference, flash.price_minor)
+        version = price_in_force(self.prices(terms.sku), self.sale_ms(ts)).version
+        product.reference_minor, product.flash = reference, flash._replace(version=version + 1)
+        self.flashes[flash.id] = terms
+
     def stop_flash(self, ts: int, flash_id: str) -> str | Refused:
+        """End it, and whatever of it would follow; any of its windows may be named."""
         self.advance(ts)
         if flash_id not in self.flashes:
             return Refused("unknown_flash")
         product = self.products[self.flashes[flash_id].sku]
-        if product.flash and product.flash.id == flash_id:
-            self._end_flash(ts, product, product.flash)
+        if product.flash and self._series(product.flash.id) == self._series(flash_id):
+            self._end_flash(ts, product, stops=True)
         return "ok"
+
+    def _series(self, flash_id: str) -> str:
+        repeat = self.flashes[flash_id].repeat
+        return repeat.series if repeat else flash_id
 
     def undo_flash(self, ts: int, flash_id: str) -> str | Refused:
         """Take back what was sold at a flash price, which ends."""
@@ -257,10 +284,34 @@ class Shelf:
             order.refunds.append(back)
             order.state = "paid" if order.left_minor else "refund_due"
 
-    def _end_flash(self, ts: int, product: Product, flash: Flash) -> None:
+    def _goes_on(self, ts: int, product: Product) -> tuple[Repeat, int] | None:
+        """The window that follows the product's flash price, and its start."""
+        flash, floor = product.flash, product.floor_minor
+        repeat = self.flashes[flash.id].repeat if flash else None
+        if not flash or not repeat or self.state == "ended":
+            return None
+        if floor is not None and flash.price_minor < floor:
+            return None
+        return next_window(repeat, flash.starts_sale_ms, self.sale_ms(ts))
+
+    def _end_flash_if_over(self, ts: int, sku: str) -> None:
+        product = self.products[sku]
+        if product.flash and product.flash.ends_sale_ms <= self.sale_ms(ts):
+            self._end_flash(ts, product)
+
+    def _end_flash(self, ts: int, product: Product, *, stops: bool = False) -> None:
+        flash = product.flash
+        if flash is None:
+            return
+        following = None if stops else self._goes_on(ts, product)
         if flash.starts_sale_ms <= self.sale_ms(ts):
             self._note(ts, product, flash.price_minor)
         product.version, product.flash = product.version + 2, None
+        if following:
+            repeat, starts = following
+            ends = starts + flash.ends_sale_ms - flash.starts_sale_ms
+            terms = replace(self.flashes[flash.id], repeat=repeat)
+            self._announce(ts, terms, Flash(repeat.id, flash.price_minor, 0, starts, ends))
 
     def _note(self, ts: int, product: Product, price: int) -> None:
         """This price is in force no more."""
@@ -279,7 +330,7 @@ class Shelf:
         reduction that runs, or (`anew`) one that begins now.
         """
         product, prices, now = self.products[sku], self.prices(sku), self.sale_ms(ts)
-        if product.flash:
+        if product.flash and product.flash.ends_sale_ms > now:
             return product.reference_minor
         price = price_in_force(prices, now).price_minor if anew else price_below(prices, now)
         return reference_price(product.record, None if self.state == "scheduled" else price, day_of(ts))
@@ -315,6 +366,7 @@ class Shelf:
         if not confirm and (costs := self._show_flash_costs(prices)):
             return Refused("confirm_required", {"percent_off": percent, **costs})
         for sku in prices:
+            self._end_flash_if_over(ts, sku)
             product = self.products[sku]
             product.record = with_prices(product.record, earlier.get(sku, ()), day_of(ts))
         starts = self.sale_ms(ts) + in_ms
@@ -359,5 +411,6 @@ class Shelf:
             terms = self.flashes[flash_id]
             product = self.products[terms.sku]
             used_up = terms.quantity is not None and self.flash_bought(flash_id) >= terms.quantity
-            if used_up and product.flash and product.flash.id == flash_id:
-                self._end_flash(ts, product, product.flash)
+            flash = product.flash if used_up else None
+            if flash and flash.id == flash_id and flash.ends_sale_ms > self.sale_ms(ts):
+                self._end_flash(ts, product)

@@ -21,6 +21,22 @@ class Flash(NamedTuple):
     ends_sale_ms: int
 
 
+class Repeat(NamedTuple):
+    """What a flash price is one window of: the `n`th of `times`, `every_ms` of the sale clock from start to
+    start. Each window is a flash price of its own; `series` is the id of the first.
+    """
+
+    series: str
+    n: int
+    times: int
+    every_ms: int
+
+    @property
+    def id(self) -> str:
+        """The id of the window."""
+        return self.series if self.n == 1 else f"{self.series}-{self.n}"
+
+
 class ShowFlash(NamedTuple):
     """The reduction of a whole show, as one product sees it: `price_minor` None when it is not in it."""
 
@@ -76,6 +92,16 @@ def price_in_force(prices: Prices, sale_ms: int) -> PriceInForce:
     return PriceInForce(price, version, reason)
 
 
+def next_window(repeat: Repeat, starts_sale_ms: int, sale_ms: int) -> tuple[Repeat, int] | None:
+    """The window that may follow one that started then, and its start: the next whose start is not past.
+
+    None: there are no more of them.
+    """
+    steps = max(1, -((starts_sale_ms - sale_ms) // repeat.every_ms))
+    following = repeat._replace(n=repeat.n + steps)
+    return (following, starts_sale_ms + steps * repeat.every_ms) if following.n <= repeat.times else None
+
+
 def price_below(prices: Prices, sale_ms: int) -> int:
     """The price that would be in force without the reduction that is: what this one is a reduction of."""
     match price_in_force(prices, sale_ms).reason.rule:
@@ -108,11 +134,16 @@ def is_deep(list_price_minor: int, price_minor: int) -> bool:
     return (list_price_minor - price_minor) * 100 > list_price_minor * DEEP_PERCENT
 
 
-def preview(list_price_minor: int, price_minor: int, cost_minor: int | None, units: int) -> dict[str, object]:
-    """What a reduced price may cost when so many units are sold at it; `loss_minor` None: cost is unknown."""
+def preview(
+    list_price_minor: int, price_minor: int, cost_minor: int | None, units: int, windows: int
+) -> dict[str, object]:
+    """What a reduced price may cost when so many units are sold at it, in so many windows; `loss_minor` None:
+    cost is unknown.
+    """
     return {
         "price_minor": price_minor,
         "list_price_minor": list_price_minor,
+        "windows": windows,
         "units": units,
         "given_up_minor": units * (list_price_minor - price_minor),
         "loss_minor": None if cost_minor is None else units * max(0, cost_minor - price_minor),

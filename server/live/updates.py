@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import DrawView, LotView, PartView, PriceReason, ShowFlashView, ShowSnapshot
+from server.log.state import DrawView, LotView, PartView, PriceReason, RepeatView, ShowFlashView, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -97,6 +97,8 @@ class PriceFlash(msgspec.Struct, frozen=True):
     """The lowest price of the 30 days before: the only one that may be struck through."""
     confirmed: bool | None = None
     earlier_prices: list[tuple[int, int]] | UnsetType = UNSET
+    repeat: RepeatView | UnsetType | None = UNSET
+    """Null: it is not one of several windows."""
 
 
 class ShowFlashPrice(msgspec.Struct, frozen=True):
@@ -148,6 +150,8 @@ class PriceEnded(msgspec.Struct, frozen=True):
     price_reason: PriceReason
     reference_price_minor: int | None
     reason: str | UnsetType = UNSET
+    repeat: Literal["goes_on", "done", "stopped", "show_ended", "withdrawn"] | UnsetType = UNSET
+    """Of a flash price in several windows: the next entry announces the next one, or why there is none."""
 
 
 class LotClosed(msgspec.Struct, frozen=True):

@@ -41,6 +41,17 @@ def is_frozen(state: str, *, sales_paused: bool, video_blanked: bool, host_away:
     return state == "paused" or (state == "live" and (sales_paused or video_blanked or host_away))
 
 
+class RepeatView(msgspec.Struct, frozen=True):
+    """A flash price that is the `n`th of `times` windows, from start to start `every_s` of the sale clock;
+    `series` is the id of the first.
+    """
+
+    series: str
+    n: int
+    times: int
+    every_s: int
+
+
 class FlashView(msgspec.Struct, frozen=True):
     """A flash price that is announced or running."""
 
@@ -54,6 +65,7 @@ class FlashView(msgspec.Struct, frozen=True):
     remaining_ms: int | None
     quantity_left: int | None
     per_viewer_max: int | None
+    repeat: RepeatView | None
 
 
 class PriceReason(msgspec.Struct, frozen=True):
@@ -360,7 +372,15 @@ def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> 
         remaining_ms=ends_sale_ms - sale_ms if frozen else None,
         quantity_left=None if quantity is None else quantity - _number(product, "flash_used"),
         per_viewer_max=_optional(product, "flash_per_viewer_max"),
+        repeat=_repeat_view(product),
     )
+
+
+def _repeat_view(product: dict[str, str]) -> RepeatView | None:
+    if not product.get("flash_series"):
+        return None
+    n, times, every_ms = (_number(product, f"flash_{name}") for name in ("n", "times", "every_ms"))
+    return RepeatView(product["flash_series"], n, times, every_ms // 1000)
 
 
 def _show_flash_view(show: dict[str, str], sale_ms: int) -> ShowFlashView | None:

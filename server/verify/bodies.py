@@ -87,6 +87,13 @@ class WaitLeft(msgspec.Struct, frozen=True):
     reason: Literal["asked", "limit", "banned"]
 
 
+class Repeat(msgspec.Struct, frozen=True):
+    series: str
+    n: Annotated[int, msgspec.Meta(ge=1)]
+    times: Annotated[int, msgspec.Meta(ge=2, le=100)]
+    every_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+
+
 class FlashPrice(msgspec.Struct, frozen=True):
     id: str
     sku: str
@@ -103,6 +110,7 @@ class FlashPrice(msgspec.Struct, frozen=True):
     confirmed: bool | None = None  # not told by servers before rule 43
     reference_price_minor: Count | UnsetType | None = UNSET  # nor this before rule 44
     earlier_prices: tuple[tuple[Count, Count], ...] = ()
+    repeat: Repeat | None = None
 
 
 class ShowFlashPrice(msgspec.Struct, frozen=True):
@@ -148,6 +156,7 @@ class PriceEnded(msgspec.Struct, frozen=True):
     reason: Literal["window", "stopped", "quantity"]
     price_reason: PriceReason | None = None
     reference_price_minor: Count | UnsetType | None = UNSET
+    repeat: Literal["goes_on", "done", "stopped", "show_ended", "withdrawn"] | None = None
 
 
 class PriceUndone(msgspec.Struct, frozen=True):

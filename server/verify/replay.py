@@ -116,6 +116,8 @@ class Replay:
     lots: dict[str, Lot] = field(default_factory=dict[str, Lot])
     waiting: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """Who stands in line for a product, the first first: pid → the seq at which it joined."""
+    going_on: str = ""
+    """The flash price whose window has just ended; the next entry announces its next window."""
     bidding: str = ""
     """The lot for which a maximum was just set; the next entry tells everybody."""
     unsold: tuple[str, str, int] | None = None
@@ -194,7 +196,7 @@ class Replay:
     def apply(self, step: Step) -> None:
         """Take over what an entry says. Its rules hold, or nothing about the result is promised."""
         entry, body = step.entry, step.body
-        self.bidding, self.unsold = "", None
+        self.going_on, self.bidding, self.unsold = "", "", None
         self.seq, self.ts = entry.seq, entry.ts
         self.public_seq = entry.seq if entry.is_public else self.public_seq
         match body:
@@ -302,6 +304,7 @@ class Replay:
             case PriceEnded():
                 product = self.products[body.sku]
                 product.flash, product.version = None, product.version + 2
+                self.going_on = body.id if body.repeat == "goes_on" else ""
             case ShowFlash() | ShowFlashEnded():
                 self._change_show_flash(step, body)
             case _:

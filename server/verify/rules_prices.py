@@ -17,6 +17,7 @@ from server.verify.bodies import (
     Unpinned,
 )
 from server.verify.order_bodies import Line, OrderChange
+from server.verify.repeats import end_goes_on, window_is_due
 from server.verify.replay import Replay, Step, version_after
 from server.verify.rule import rule, rule_for
 
@@ -71,12 +72,21 @@ def product_tells_its_price(step: Step, body: ProductUpdated, before: Replay) ->
     return None if told == due[:2] else f"(price, version) is {told}, in force is {due[:2]}"
 
 
-@rule_for(FlashPrice, 18, "A flash price is announced once, ahead, for a bounded window")
-def flash_is_announced(step: Step, body: FlashPrice, before: Replay) -> str | None:
+@rule(18, "A flash price is announced once, ahead, for a bounded window, or for several")
+def flash_is_announced(step: Step, before: Replay) -> str | None:
     """One at a time for a product, in a show that is not over, under the next version.
 
-    It starts at most 300 s ahead and never in the past, and lasts 5 s to 24 h of the sale clock.
+    It starts at most 300 s ahead and never in the past, and lasts 5 s to 24 h of the sale clock. When a
+    window of several ends, and goes on (19), the next entry announces the next one: the first whose start is
+    not past, of those that lie `every_s` from start to start, on the same terms and with a whole quota.
+    Windows never meet.
     """
+    if isinstance(step.body, FlashPrice):
+        return _announced(step, step.body, before) or window_is_due(step, step.body, before)
+    return f"the next window of {before.going_on} is not announced" if before.going_on else None
+
+
+def _announced(step: Step, body: FlashPrice, before: Replay) -> str | None:
     product = before.products[body.sku]
     ahead_ms, lasts_ms = body.starts_sale_ms - step.sale_ms, body.ends_sale_ms - body.starts_sale_ms
     if before.life.state == "ended":
@@ -86,7 +96,8 @@ def flash_is_announced(step: Step, body: FlashPrice, before: Replay) -> str | No
     told = (body.list_price_minor, body.price_version)
     if told != (product.list_price_minor, before.price_at(body.sku, step.sale_ms).version + 1):
         return f"(list price, version) is {told}"
-    if not 0 <= ahead_ms <= FLASH_AHEAD_MAX_MS or not FLASH_MS[0] <= lasts_ms <= FLASH_MS[1]:
+    ahead_max_ms = FLASH_MS[1] if body.repeat and body.repeat.n > 1 else FLASH_AHEAD_MAX_MS
+    if not 0 <= ahead_ms <= ahead_max_ms or not FLASH_MS[0] <= lasts_ms <= FLASH_MS[1]:
         return f"it starts in {ahead_ms} ms and lasts {lasts_ms} ms"
     return None if body.quantity_left == body.quantity else "its quota does not begin whole"
 
@@ -102,7 +113,11 @@ def deep_flash_is_confirmed(step: Step, body: FlashPrice, before: Replay) -> str
     PriceEnded, 19, "A flash price ends when its window is over, its quota is used up, or it is stopped"
 )
 def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
-    """What is in force without it returns under the version reserved for it, for the reason that is told."""
+    """What is in force without it returns under the version reserved for it, for the reason that is told.
+
+    A window of several says in `repeat` whether the next one follows: none does after the last, nor in a show
+    that is over, nor when it was stopped, or withdrawn because its seller allows that price no more.
+    """
     product = before.products[body.sku]
     flash = product.flash
     if flash is None or flash.id != body.id:
@@ -114,7 +129,9 @@ def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
     quantity = before.flashes[flash.id].quantity
     used_up = quantity is not None and before.flash_used[flash.id] >= quantity
     is_true = {"window": over, "stopped": not over, "quantity": used_up}
-    return None if is_true[body.reason] else f"it did not end by {body.reason}"
+    if not is_true[body.reason]:
+        return f"it did not end by {body.reason}"
+    return end_goes_on(step, body, before)
 
 
 def price_after_flash(before: Replay, sku: str, sale_ms: int) -> PriceInForce:

@@ -20,14 +20,15 @@ class _Told(NamedTuple):
     record: Record
     price_minor: int
     flash: Flash | None = None
+    at_most: int | None = None
 
 
 @rule(44, "The reference price is the lowest of the last 30 days")
 def reference_follows_from_the_record(step: Step, before: Replay) -> str | None:
     """Of what was in force on offer and no more, and of what is in force when a reduction is announced, or
-    would be without the one that runs; under a flash price as its announcement said; null when that is
-    nothing. What comes from other shows (`earlier_prices`) is of those days. Entries of servers that kept no
-    record tell none and are not judged.
+    would be without the one that runs; under a flash price as its announcement said, which for its windows
+    after the first is never above its price; null when that is nothing. What comes from other shows
+    (`earlier_prices`) is of those days. Entries of servers that kept no record tell none and are not judged.
     """
     today = day_of(step.entry.ts)
     match step.body:
@@ -45,6 +46,8 @@ def reference_follows_from_the_record(step: Step, before: Replay) -> str | None:
             due = None if announced is UNSET else announced
         else:
             due = reference_price(told.record, told.price_minor if before.is_on_offer else None, today)
+            if due is not None and told.at_most is not None:
+                due = min(due, told.at_most)
         if told.reference_minor != due:
             return f"of {told.sku} it is told as {told.reference_minor}, must be {due}"
     return None
@@ -62,7 +65,8 @@ def _told(step: Step, before: Replay) -> Iterator[_Told]:
             yield _Told(body.sku, body.reference_price_minor, record, price_below(prices, at), flash)
         case FlashPrice(reference_price_minor=told) if told is not UNSET:
             price = before.price_at(body.sku, at).price_minor
-            yield _Told(body.sku, told, before.record_after(step, body), price)
+            at_most = body.price_minor if body.repeat and body.repeat.n > 1 else None
+            yield _Told(body.sku, told, before.record_after(step, body), price, at_most=at_most)
         case PriceEnded(reference_price_minor=told) if told is not UNSET:
             price = price_below(before.prices(body.sku)._replace(flash=None), at)
             yield _Told(body.sku, told, before.record_after(step, body), price)

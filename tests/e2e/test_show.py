@@ -92,6 +92,38 @@ async def test_pin_and_flash_price_reach_every_viewer(demo: Demo, browser: Brows
             await expect(page.get_by_test_id("buy")).to_contain_text("$12", timeout=SOON_MS)
 
 
+async def test_a_flash_price_that_repeats_says_which_window_it_is(demo: Demo, browser: Browser) -> None:
+    creator = demo.creator()
+    body = {"title": "Again and again", "price_minor": 2_500, "stock": 9}
+    status, _ = await creator.call("PUT", "/api/v1/shows/demo/products/again", body)
+    assert status == 201
+    async with (
+        person(browser, demo.links["watch"], PHONE) as ann,
+        person(browser, demo.links["studio"], DESKTOP) as studio,
+    ):
+        await studio.get_by_test_id("pin-again").click()
+        await studio.get_by_test_id("flash-again").click()
+        start = studio.get_by_test_id("flash-start")
+        for name, value in (("price", "20"), ("quantity", "1"), ("times", "3"), ("every", "3")):
+            await studio.get_by_test_id(f"flash-{name}").fill(value)
+        await expect(start).to_be_disabled()  # three minutes every three minutes: they would meet
+        await studio.get_by_test_id("flash-every").fill("15")
+        await start.click()
+        now = studio.locator("#now")
+        await expect(now).to_contain_text("Flash running · 1 of 3", timeout=SOON_MS)
+        await expect(ann.get_by_test_id("buy")).to_contain_text("$20", timeout=SOON_MS)
+        await ann.get_by_test_id("buy").click()
+        await expect(ann.get_by_test_id("hold-sheet")).to_be_visible(timeout=SOON_MS)
+        await expect(now).to_contain_text("· 2 of 3", timeout=SOON_MS)  # the first is used up
+        await expect(now).to_contain_text("Flash starts in 1")
+        await expect(studio.get_by_test_id("product-row-again")).to_contain_text("2/3")
+        await studio.get_by_test_id("end-flash").click()
+        await expect(now).to_contain_text("On screen now", timeout=SOON_MS)
+    _, snapshot = await creator.call("GET", "/api/v1/shows/demo")
+    creator.close()
+    assert next(each for each in snapshot["products"] if each["sku"] == "again")["flash"] is None
+
+
 async def test_the_last_unit_goes_to_one_and_the_other_sees_sold_out(demo: Demo, browser: Browser) -> None:
     creator = demo.creator()
     show = "/api/v1/shows/demo"

@@ -85,10 +85,10 @@ async def test_what_gives_up_much_is_confirmed_by_who_has_seen_what_it_may_cost(
     await sale.product("cup", 1000, 8, cost_minor=600)
     await sale.product("pot", 1000, 8)
     before = await digest(sale.store, SHOW)
-    costs = {"price_minor": 500, "list_price_minor": 1000, "units": 3}
+    costs = {"price_minor": 500, "list_price_minor": 1000, "windows": 1, "units": 3}
     refused = await sale.catalog.flash(SHOW, CREATOR, percent("cup", 50, quantity=3))
     assert refused == Refused("confirm_required", costs | {"given_up_minor": 1500, "loss_minor": 300})
-    costs = {"price_minor": 290, "list_price_minor": 1000, "units": 8}
+    costs = {"price_minor": 290, "list_price_minor": 1000, "windows": 1, "units": 8}
     refused = await sale.catalog.flash(SHOW, CREATOR, percent("pot", 71))
     assert refused == Refused("confirm_required", costs | {"given_up_minor": 5680, "loss_minor": None})
     assert await digest(sale.store, SHOW) == before

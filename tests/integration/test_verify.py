@@ -102,6 +102,17 @@ def short_flash(record: Record) -> None:
         flash[f"ends_{clock}"] = flash[f"starts_{clock}"] + 4_999
 
 
+def repeat(**fields: Any) -> Callable[[Record], None]:
+    """Change what is told of the windows that a flash price has."""
+    return lambda record: _change(record["body"]["repeat"], fields)
+
+
+def later(record: Record) -> None:
+    """A window that starts, and ends, a second later."""
+    for name in ("starts_sale_ms", "starts_at_ms", "ends_sale_ms", "ends_at_ms"):
+        record["body"][name] += 1_000
+
+
 def silenced(record: Record) -> None:
     record["kind"], record["body"] = "moderation", {"action": "chat_mode", "mode": "all"}
 
@@ -257,7 +268,7 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (46, nth("price.show_ended"), lambda record: record["body"]["prices"].pop(), None),
     (44, show_flash, in_show(1, reference_price_minor=more(1)), None),
     (44, nth("price.show_ended"), in_show(0, reference_price_minor=more(1)), None),
-    (45, nth("price.ended", -1), body(price_reason={"rule": "list", "id": None}), None),
+    (45, nth("price.ended", sku="cup"), body(price_reason={"rule": "list", "id": None}), None),
     (45, nth("order.held", -1, sku="tin"), in_line(0, price_reason={"rule": "list", "id": None}), None),
     (31, show_flash, in_show(0, price_minor=more(1)), nth("order.held", -1, sku="tin")),
     (44, mug_updated, body(reference_price_minor=None), None),
@@ -266,6 +277,18 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (44, nth("price.ended", reason="window"), body(reference_price_minor=1_000), None),
     (44, nth("product.updated", 1, sku="mug"), body(reference_price_minor=more(-1)), None),
     (19, nth("price.ended", reason="window"), body(reason="stopped"), None),
+    (18, nth("price.flash", 0, sku="vase"), repeat(series="f_other"), None),
+    (18, nth("price.flash", 0, sku="vase"), repeat(every_s=60), None),
+    (18, nth("price.flash", 1, sku="vase"), body(price_minor=more(1)), None),
+    (18, nth("price.flash", 1, sku="vase"), body(quantity=3, quantity_left=3), None),
+    (18, nth("price.flash", 1, sku="vase"), later, None),
+    (18, nth("price.flash", 2, sku="vase"), repeat(n=2), None),
+    (18, nth("price.flash", 2, sku="vase"), silenced, None),
+    (19, nth("price.ended", 0, sku="vase"), body(repeat="done"), None),
+    (19, nth("price.ended", 0, sku="vase"), lambda record: record["body"].pop("repeat"), None),
+    (19, nth("price.ended"), body(repeat="done"), None),
+    (19, nth("price.ended", 2, sku="vase"), body(repeat="withdrawn"), None),
+    (44, nth("price.flash", 1, sku="vase"), body(reference_price_minor=401), None),
     (20, held, order(expires_at_ms=more(1)), None),
     (21, nth("product.pinned"), body(price_minor=more(1)), None),
     (22, nth("product.restocked", 2), body(left=more(1)), None),

@@ -8,7 +8,7 @@ import { buyButton } from "../../client_demo/js/watch/button.js";
 globalThis.addEventListener ??= () => {};
 globalThis.window ??= globalThis;
 const { reconnectDelay } = await import("../../client_demo/js/live.js");
-const { forecast, reduced, typedPrice } = await import("../../client_demo/js/studio/flash.js");
+const { forecast, reduced, repetition, typedPrice } = await import("../../client_demo/js/studio/flash.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
 const { layersFor } = await import("../../client_demo/js/whip.js");
 const { moved, setId } = await import("../../client_demo/js/studio/bag.js");
@@ -84,6 +84,11 @@ test("amounts as people type them", () => {
 
 test("what a flash price would cost", () => {
   assert.deepEqual(forecast(5400, 7200, 20, 1200), { takings: 108_000, commission: 12_960, kept: 95_040, givenUp: 36_000, percent: 25 });
+});
+
+test("a flash price that repeats has windows that never meet", () => {
+  assert.deepEqual([repetition(null, 15, 60), repetition(1, null, 60), repetition(3, 2, 60)], [{}, {}, { repeat: { every_s: 120, times: 3 } }]);
+  assert.deepEqual([repetition(3, 1, 60), repetition(3, null, 60), repetition(0, 15, 60), repetition(101, 15, 60), repetition(2, 1441, 60), repetition(NaN, 15, 60)], Array(6).fill(null));
 });
 
 test("the verdict word comes from what viewers get", () => {

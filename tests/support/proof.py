@@ -11,7 +11,7 @@ from support.store import advance
 from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, SetSpec
-from server.commerce.catalog import FlashSpec, Part, ProductSpec
+from server.commerce.catalog import FlashSpec, Part, ProductSpec, RepeatSpec
 from server.commerce.lotteries import DrawSpec, Lotteries
 from server.commerce.reductions import Reductions, ShowFlashSpec
 from server.commerce.waitlist import Waitlist
@@ -63,6 +63,7 @@ class Story:
         await self.reduce_the_whole_show()
         await self.wait_in_line()
         await self.draw()
+        await self.repeat_a_flash_price()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -230,6 +231,24 @@ class Story:
         for draw in sure(await self.ledger.expire_due(SHOW)).draws:
             sure(await lotteries.award(SHOW, draw))
         sure(await self.moderation.apply(SHOW, CREATOR, Unban(EVE.pid)))
+
+    async def repeat_a_flash_price(self) -> None:
+        """One window goes by, the next is used up, and the third is stopped by the name of the first."""
+        spec = FlashSpec(
+            sku="vase",
+            price_minor=400,
+            duration_s=60,
+            quantity=2,
+            repeat=RepeatSpec(every_s=100, times=3),
+        )
+        sure(await self.catalog.restock(SHOW, CREATOR, "vase", 5, idempotency_key="vases"))
+        sure(await self.catalog.flash(SHOW, CREATOR, spec))
+        flash = (await self.bodies("price.flash"))[-1]["id"]
+        await advance(self.store, SHOW, 60_000)
+        sure(await self.ledger.expire_due(SHOW))
+        await advance(self.store, SHOW, 40_000)
+        await self.sale.held(CLARA, sku="vase", quantity=2, seen=400)
+        sure(await self.catalog.stop_flash(SHOW, CREATOR, flash))
 
     async def end(self) -> None:
         sure(await self.catalog.unpin(SHOW, CREATOR))

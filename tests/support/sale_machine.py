@@ -26,6 +26,9 @@ SET = "set"
 PARTS = {"mug": 2, "vase": 1}
 PRICES = (400, 700, 1000)
 ANY_PRICE = 2000
+WINDOWS = (None, (2, 1), (3, 10))
+"""Of a flash price: one; or how many, and seconds from the end of one to the announcement of the next."""
+BETWEEN = ("", "floor", "list", "leave", "end", "stop")
 OPEN = (("live", False),) * 3
 
 small = st.none() | st.integers(1, 4)
@@ -99,12 +102,15 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def sweep(self) -> None:
         swept = self._run(self.sale.ledger.expire_due(SHOW))
         assert isinstance(swept, Swept)
+        self.model.sweep(self.ts)
         self.model.go_on_undoing(self.ts, self.model.undone)
         assert not self.due_among(self.records())
 
     @rule(life=st.sampled_from((*OPEN, ("paused", False), ("live", True), ("ended", False))))
     def change_life(self, life: tuple[str, bool]) -> None:
         state, sales_paused = life
+        if self.model.state == "ended":  # no show comes back from there; what it has left undone is written
+            self.sweep()
         self.announce_life(state, sales_paused=sales_paused)
         self.model.set_life(self.ts, state=state, sales_paused=sales_paused)
         self.sweep_for_those_in_line()
@@ -158,7 +164,9 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         price=prices,
         window_s=st.sampled_from(((0, 5), (0, 150), (5, 20))),
         limits=st.tuples(small, small),
-        how=st.tuples(st.none() | st.sampled_from((1, 33, 70, 71, 99)), st.booleans()),
+        how=st.tuples(
+            st.none() | st.sampled_from((1, 33, 70, 71, 99)), st.booleans(), st.sampled_from(WINDOWS)
+        ),
     )
     def start_flash(
         self,
@@ -166,11 +174,57 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         price: int,
         window_s: tuple[int, int],
         limits: tuple[int | None, int | None],
-        how: tuple[int | None, bool],
+        how: tuple[int | None, bool, tuple[int, int] | None],
     ) -> None:
-        percent, confirm = how
+        percent, confirm, windows = how
         asked = None if percent else price
-        self.announce(sku, asked, window_s, limits, percent=percent, confirm=confirm)
+        self.announce(sku, asked, window_s, limits, percent=percent, confirm=confirm, windows=windows)
+
+    @rule(
+        sku=skus,
+        price=st.sampled_from((300, 400)),
+        how=st.tuples(st.sampled_from(WINDOWS[1:]), small),
+        who=people,
+        meanwhile=st.tuples(st.booleans(), st.sampled_from((0, 500, 20_000)), st.sampled_from(BETWEEN)),
+    )
+    def repeat_a_flash(
+        self,
+        sku: str,
+        price: int,
+        how: tuple[tuple[int, int], int | None],
+        who: Principal,
+        meanwhile: tuple[bool, int, str],
+    ) -> None:
+        """Its first window goes by, or is used up; something happens; the sweeper comes, the next begins."""
+        (windows, quantity), (early, late_ms, between) = how, meanwhile
+        self.change_life(("live", False))
+        self.change_the_bag([], everything=True)
+        self.announce(sku, price, (0, 5), (quantity, None), windows=windows)
+        self.place(who, self.new_key(), sku, 1, ANY_PRICE)
+        self.happens(between if early else "", sku)
+        flash = self.model.products[sku].flash
+        if flash and not self.model.frozen_since_ms:
+            self.move_clock_to(self.ts + max(0, flash.ends_sale_ms - self.model.sale_ms(self.ts)) + late_ms)
+        self.happens("" if early else between, sku)
+        self.sweep()
+        self.time_reaches_a_deadline(0, 0)
+        self.place(who, self.new_key(), sku, 1, ANY_PRICE)
+
+    def happens(self, between: str, sku: str) -> None:
+        product, parts = self.model.products[sku], PARTS if sku == SET else None
+        match between:
+            case "floor":
+                self.put(sku, product.list_price_minor, floor=product.list_price_minor, parts=parts)
+            case "list":
+                self.put(sku, product.list_price_minor + 1, parts=parts)
+            case "leave":
+                self.change_the_bag([each for each in (*SKUS, SET) if each != sku], everything=False)
+            case "end":
+                self.change_life(("ended", False))
+            case "stop" if product.flash:
+                self.stop_flash(list(self.model.flashes).index(product.flash.id))
+            case _:
+                pass
 
     @rule(
         percent=st.sampled_from((1, 30, 71)),

@@ -13,10 +13,10 @@ from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, pe
 
 from server.commerce import model, price_record
 from server.commerce.bag import Wanted
-from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec
+from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec, RepeatSpec
 from server.commerce.model_records import HOLDING, FlashTerms, Order
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
-from server.commerce.pricing import price_in_force
+from server.commerce.pricing import Repeat, price_in_force
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
@@ -88,6 +88,7 @@ class SalePair:
         """The sweeper comes at once when somebody waits: a turn lasts from the moment when it is given."""
         if any(self.model.waiting.values()):
             self._run(self.sale.ledger.expire_due(SHOW))
+            self.model.sweep(self.ts)
             self.model.go_on_undoing(self.ts, self.model.undone)
 
     def move_clock_to_the_end_of(self, order: Order, before: int = 0, *, swept: bool = True) -> None:
@@ -151,8 +152,11 @@ class SalePair:
         *,
         percent: int | None = None,
         confirm: bool = True,
+        windows: tuple[int, int] | None = None,
     ) -> None:
+        """`windows`: how many in all, and seconds from the end of one to the announcement of the next."""
         (in_s, for_s), (quantity, cap) = window_s, limits
+        every_s, times = (in_s + for_s + windows[1], windows[0]) if windows else (0, 1)
         spec = FlashSpec(
             sku=sku,
             price_minor=price,
@@ -162,10 +166,12 @@ class SalePair:
             starts_in_s=in_s,
             quantity=quantity,
             per_viewer_max=cap,
+            repeat=RepeatSpec(every_s=every_s, times=times) if windows else None,
         )
         real = self._run(self.sale.catalog.flash(SHOW, CREATOR, spec))
         flash_id = self.flash_of(sku) if isinstance(real, FlashStarted) else "none"
-        terms = FlashTerms(sku, quantity, cap)
+        repeat = Repeat(flash_id, 1, times, every_s * 1000) if windows else None
+        terms = FlashTerms(sku, quantity, cap, repeat)
         said = self.model.start_flash(
             self.ts,
             terms,
@@ -393,7 +399,8 @@ class SalePair:
         for who in PEOPLE:
             mine = sum(units(line) for line in due if line["pid"] == who.pid)
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
-        flash, now = product.flash, self.model.sale_ms(self.ts)
+        now = self.model.sale_ms(self.ts)
+        flash = product.flash if product.flash and product.flash.ends_sale_ms > now else None
         assert view.listed == (sku not in self.model.off)
         expected = price_in_force(self.model.prices(sku), now)
         show_flash = self.model.show_flash

@@ -1,4 +1,4 @@
-/** The flash dialog: four fields, and what happens if all sell. A window can be cut short, never made longer. */
+/** The flash dialog: its fields, and what happens if all sell. A window can be cut short, never made longer. */
 import { newKey } from "../api.js";
 import { $, attr, h, icon, ring, setRing, show, text } from "../dom.js";
 import { countdown, minorDigits, money, price } from "../format.js";
@@ -29,6 +29,16 @@ export function typedPrice(/** @type {string} */ typed, /** @type {string} */ cu
   return minor ? { price_minor: minor } : null;
 }
 
+/**
+ * How often a flash price comes, as the request body has it: {} once, null while it makes no sense. Its windows never meet.
+ * @param {number | null} times in all @param {number | null} everyMin from start to start @param {number} lastsS with its announcement
+ */
+export function repetition(times, everyMin, lastsS) {
+  if ((times ?? 1) === 1) return {};
+  const every_s = (everyMin ?? 0) * 60;
+  return times && times <= 100 && every_s > lastsS && every_s <= 86_400 ? { repeat: { every_s, times } } : null;
+}
+
 export class FlashDialog {
   /** @param {import("../feed.js").Feed} feed @param {{headers: () => Record<string, string>, started: (flash: any) => void}} page */
   constructor(feed, page) {
@@ -49,6 +59,8 @@ export class FlashDialog {
     this.quantity = field({ "data-testid": "flash-quantity", inputmode: "numeric", placeholder: "all", value: "" });
     this.each = field({ "data-testid": "flash-per-buyer", inputmode: "numeric", placeholder: "no limit", value: "" });
     this.announce = field({ "data-testid": "flash-announce", inputmode: "numeric", value: "0" });
+    this.times = field({ "data-testid": "flash-times", inputmode: "numeric", value: "1" });
+    this.every = field({ "data-testid": "flash-every", inputmode: "numeric", value: "15" });
     this.off = h("span", { class: "tag ok" });
     this.error = h("p", { class: "box bad", role: "alert", hidden: true, "data-testid": "flash-error" });
     this.startText = h("span", { text: "Start flash " });
@@ -63,6 +75,7 @@ export class FlashDialog {
         h("div", { class: "lab" }, "Regular price", h("span", { class: "inp ro n" }, h("span", { class: "u", text: symbol(currency) }), String(product.list_price_minor / unit)), h("small", { text: product.reference_price_minor ? `Lowest in 30 days: ${price(product.reference_price_minor, currency)}. Only this is struck through` : "No 30-day record: nothing is struck through" }))),
       h("div", { class: "lab" }, "How long", this.durations(), h("small", { text: "Can be ended early. Cannot be made longer once it runs." })),
       h("div", { class: "g3" }, box("How many", this.quantity, product.left != null ? `of ${product.left}` : ""), box("Per buyer", this.each, "at most"), box("Announce first", this.announce, "s")),
+      h("div", { class: "g2" }, box("How often", this.times, "times in all", "“How many” is for each time. Ending one ends those that follow."), box("Starts every", this.every, "min")),
       this.error, h("div", { class: "row" }, this.start, h("button", { class: "btn line t44", type: "button", onclick: () => this.dialog.close() }, "Cancel ", h("kbd", { text: "Esc" }))));
     this.calc = h("div", { class: "calc n" });
     this.check = h("div", { class: "box" });
@@ -99,9 +112,10 @@ export class FlashDialog {
   typed() {
     const whole = (/** @type {any} */ input) => (input.value.trim() === "" ? null : /^\d{1,6}$/.test(input.value.trim()) ? Number(input.value) : NaN);
     const asked = typedPrice(/** @type {any} */ (this.price).value, this.feed.state.show.currency);
-    const [quantity, per_viewer_max, starts_in_s] = [whole(this.quantity), whole(this.each), whole(this.announce)];
-    if (!asked || [quantity, per_viewer_max, starts_in_s].some(Number.isNaN)) return null;
-    return { sku: this.product.sku, ...asked, duration_s: this.duration, ...(starts_in_s ? { starts_in_s } : {}), ...(quantity ? { quantity } : {}), ...(per_viewer_max ? { per_viewer_max } : {}) };
+    const [quantity, per_viewer_max, starts_in_s, times, every] = [this.quantity, this.each, this.announce, this.times, this.every].map(whole);
+    const repeat = repetition(times, every, this.duration + (starts_in_s ?? 0));
+    if (!asked || !repeat || [quantity, per_viewer_max, starts_in_s, times, every].some(Number.isNaN)) return null;
+    return { sku: this.product.sku, ...asked, duration_s: this.duration, ...(starts_in_s ? { starts_in_s } : {}), ...(quantity ? { quantity } : {}), ...(per_viewer_max ? { per_viewer_max } : {}), ...repeat };
   }
 
   forecast() {
@@ -118,15 +132,16 @@ export class FlashDialog {
     setRing(this.ring, countdown(this.duration * 1000), 1, "", "");
     if (!body || !lower) {
       attr(this.check, "class", "box warn");
-      return text(this.check, body ? "A flash price lies below the regular price." : "Fill in a price.");
+      return text(this.check, body ? "A flash price lies below the regular price." : "Fill in a price, and how often: 1 to 100 times, each over before the next.");
     }
-    const quantity = Math.min(body.quantity ?? Infinity, product.left ?? body.quantity ?? 1);
+    const times = body.repeat?.times ?? 1;
+    const quantity = Math.min((body.quantity ?? Infinity) * times, product.left ?? body.quantity ?? 1);
     const sum = forecast(minor, product.list_price_minor, quantity, product.commission_bps ?? 0);
     text(this.off, `${sum.percent}% off`);
     text(this.see, price(minor, currency));
     const was = /** @type {import("../types").Product} */ (this.product).reference_price_minor;
     text(this.was, was && was > minor ? price(was, currency) : "");
-    text(this.whole, `If all ${quantity} sell`);
+    text(this.whole, `If all ${quantity} sell${times > 1 ? `, in ${times} windows` : ""}`);
     const line = (/** @type {string} */ label, /** @type {string} */ value, cls = "") => h("div", { class: cls }, h("span", { text: label }), h("b", { text: value }));
     this.calc.replaceChildren(line(`Takings, ${quantity} × ${price(minor, currency)}`, money(sum.takings, currency)),
       line(`Commission, ${(product.commission_bps ?? 0) / 100}%`, `−${money(sum.commission, currency)}`), line("Seller keeps", money(sum.kept, currency), "t"),
@@ -153,9 +168,9 @@ export class FlashDialog {
   }
 
   /** What the server says that the price may cost, before it is confirmed. */
-  mayCost(/** @type {any} */ { units, given_up_minor, loss_minor }) {
+  mayCost(/** @type {any} */ { units, windows, given_up_minor, loss_minor }) {
     const { currency } = this.feed.state.show;
     const loss = loss_minor ? ` and lose ${money(loss_minor, currency)} on what they cost` : "";
-    return `If all ${units} sell, you give up ${money(given_up_minor, currency)}${loss}. Press again to start it anyway.`;
+    return `If all ${units} sell${windows > 1 ? ` in ${windows} windows` : ""}, you give up ${money(given_up_minor, currency)}${loss}. Press again to start it anyway.`;
   }
 }

@@ -6,6 +6,9 @@ import { titleOf } from "../words.js";
 
 const FLASH_WARN_MS = 10_000;
 
+/** Which of several windows a flash price is, when it is. @param {import("../types").Product} product */
+const ofTimes = ({ flash }) => (flash?.repeat ? `${flash.repeat.n} of ${flash.repeat.times}` : "");
+
 /** @param {import("../types").Product} product */
 const stockWords = (product) => {
   const { left, held = 0, sold = 0 } = product;
@@ -81,7 +84,8 @@ export class Run {
     const { flash } = now;
     const [kick, title, prices] = /** @type {any} */ (this.words.children);
     show(kick.firstElementChild, Boolean(flash));
-    text(kick.lastElementChild, !flash ? "On screen now" : flash.phase === "announced" ? `Flash starts in ${countdown(flash.remaining_ms)}` : flash.paused ? "Flash, timer paused" : "Flash running");
+    const words = !flash ? "On screen now" : flash.phase === "announced" ? `Flash starts in ${countdown(flash.remaining_ms)}` : flash.paused ? "Flash, timer paused" : "Flash running";
+    text(kick.lastElementChild, [words, now.own ? ofTimes(product) : ""].filter(Boolean).join(" · "));
     text(title, product.title);
     attr(this.image, "src", product.image_url ?? "/static/assets/bag.svg");
     const [amount, was, off] = prices.children;
@@ -108,8 +112,9 @@ export class Run {
       const [amount, was, tag] = words.children[1].children;
       text(amount, price(now.price_minor, currency));
       maybe(was, now.was_minor && !now.flash ? price(now.was_minor, currency) : ""); // no room beside the tag
-      text(tag, now.flash ? countdown(now.flash.remaining_ms) : product.left === 0 ? `Sold out${product.waiting ? ` · ${product.waiting} waiting` : ""}` : "");
-      attr(tag, "title", now.flash ? "Flash price" : null);
+      const nth = now.own ? ofTimes(product) : "";
+      text(tag, now.flash ? [countdown(now.flash.remaining_ms), nth.replace(" of ", "/")].filter(Boolean).join(" · ") : product.left === 0 ? `Sold out${product.waiting ? ` · ${product.waiting} waiting` : ""}` : "");
+      attr(tag, "title", now.flash ? `Flash price${nth && `, ${nth}`}${now.flash.phase === "announced" ? ", not yet" : ""}` : null);
       attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
       show(tag, Boolean(tag.textContent));
       setStock(bar, product, { ...stockWords(product), left: product.left == null ? "" : `${product.left} left`, rest: product.left == null ? "" : `${product.sold} sold` });

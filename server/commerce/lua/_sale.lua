@@ -1,4 +1,4 @@
--- What the scripts of the sale share: a product's stock, an order's life, the caps, the end of a flash price.
+-- What the scripts of the sale share: a product's stock, an order's life, the caps.
 -- The loader puts this between the prelude and every script beside it. model.py is the specification.
 
 -- How many due holds one script looks through; when that is not enough it answers 'sweep' and nothing is written.
@@ -15,7 +15,7 @@ local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'so
   'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'show_flash_id', 'show_price_minor',
   'off', 'waiting'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
-  'flash_quantity', 'flash_used', 'flash_per_viewer_max'}
+  'flash_quantity', 'flash_used', 'flash_per_viewer_max', 'flash_series', 'flash_n', 'flash_times', 'flash_every_ms'}
 
 local function read_fields(p, names)
   local values = redis.call('HMGET', base .. 'p:' .. p.sku, unpack(names))
@@ -74,79 +74,6 @@ local function at_ms_or_null(deadline_sale_ms)
 end
 local function remaining_or_null(deadline_sale_ms)
   return is_frozen() and math.max(0, deadline_sale_ms - sale_ms) or NULL
-end
-
-local function flash_json(p)
-  local starts, ends = tonumber(p.flash_starts_sale_ms), tonumber(p.flash_ends_sale_ms)
-  local quantity = tonumber(p.flash_quantity)
-  return J('id', p.flash_id, 'sku', p.sku, 'price_minor', tonumber(p.flash_price_minor),
-    'list_price_minor', tonumber(p.list_price_minor), 'price_version', tonumber(p.flash_version),
-    'starts_at_ms', at_ms_or_null(starts), 'ends_at_ms', at_ms_or_null(ends),
-    'starts_sale_ms', starts, 'ends_sale_ms', ends, 'remaining_ms', remaining_or_null(ends),
-    'quantity', quantity or NULL, 'quantity_left', quantity and quantity - p.flash_used or NULL,
-    'per_viewer_max', or_null(p.flash_per_viewer_max), 'reference_price_minor', or_null(p.reference_price_minor))
-end
-
--- A flash price that is announced or running, not one whose window is over.
-local function has_flash(p) return p.flash_id and tonumber(p.flash_ends_sale_ms) > sale_ms end
-
--- The lowest price of the last 30 days, before the flash price where there is one (then as its announcement said), else
--- before the reduction that runs, or (`anew`) one that begins now: NULL when nothing was on offer. Kept with the product,
--- for whoever looks at the show.
-local function tell_reference(p, anew)
-  if has_flash(p) then return or_null(p.reference_price_minor) end
-  local lowest, price, _, _, _, below = lowest_before(p), price_in_force(p, sale_ms)
-  if is_on_offer() then lowest = math.min(lowest or math.huge, anew and price or below) end
-  p.reference_price_minor = lowest
-  redis.call('HSET', base .. 'p:' .. p.sku, 'reference_price_minor', lowest or '')
-  return lowest or NULL
-end
-
--- The reduction of the whole show, as far as product `p` is in it and its window is not over.
-local function has_show_flash() return show.show_flash_id and tonumber(show.show_flash_ends_sale_ms) > sale_ms end
-local function in_show_flash(p) return has_show_flash() and p.show_flash_id == show.show_flash_id end
-
-local function end_show_flash(reason)
-  local id, began, told = show.show_flash_id, sale_ms >= tonumber(show.show_flash_starts_sale_ms), {}
-  redis.call('HDEL', KEYS[1], 'show_flash_id', 'show_flash_percent', 'show_flash_starts_sale_ms',
-    'show_flash_ends_sale_ms')
-  show.show_flash_id = nil
-  set_show('price_steps', (tonumber(show.price_steps) or 0) + 2)
-  for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
-    local p = product(sku)
-    if p.show_flash_id == id then
-      if began and is_on_offer() then note_price(p, tonumber(p.show_price_minor), today()) end
-      local price_minor, version, rule, rule_id = price_in_force(p, sale_ms)
-      told[#told + 1] = RAW(J('sku', sku, 'price_minor', price_minor, 'price_version', version,
-        'price_reason', RAW(reason_json(rule, rule_id)), 'reference_price_minor', tell_reference(p)))
-    end
-  end
-  append('public', 'price.show_ended', J('id', id, 'reason', reason, 'prices', RAW(JA(told))))
-end
-
-local function end_show_flash_if_over()
-  if show.show_flash_id and not has_show_flash() then end_show_flash('window') end
-end
-
-local function end_flash(p, reason)
-  end_show_flash_if_over()
-  local id, version = p.flash_id, tonumber(p.price_version) + 2
-  if is_on_offer() and sale_ms >= tonumber(p.flash_starts_sale_ms) then
-    note_price(p, tonumber(p.flash_price_minor), today())
-  end
-  redis.call('HDEL', base .. 'p:' .. p.sku, 'flash_id', 'flash_price_minor', 'flash_version', 'flash_starts_sale_ms',
-    'flash_ends_sale_ms', 'flash_quantity', 'flash_used', 'flash_per_viewer_max')
-  redis.call('HSET', base .. 'p:' .. p.sku, 'price_version', version)
-  redis.call('ZREM', base .. 'flashes', p.sku)
-  p.flash_id, p.price_version = nil, version
-  local price_minor, now, rule, rule_id = price_in_force(p, sale_ms)
-  append('public', 'price.ended', J('id', id, 'sku', p.sku, 'price_minor', price_minor, 'price_version', now,
-    'price_reason', RAW(reason_json(rule, rule_id)), 'reason', reason, 'reference_price_minor', tell_reference(p)))
-end
-
-local function end_flash_if_over(p)
-  end_show_flash_if_over()
-  if p.flash_id and not has_flash(p) then end_flash(p, 'window') end
 end
 
 -- Orders -------------------------------------------------------------------------------------------------------------
@@ -261,20 +188,6 @@ end
 
 -- The first of the holds that are due: ids.
 local function due_ids() return redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX) end
-
--- Due holds count as free here, too. With more of them than one script looks through, the flash price goes on: its
--- quota is kept by room_for, and the sweeper is about to come.
-local function end_flash_if_used_up(p)
-  local quantity, used = tonumber(p.flash_quantity), tonumber(p.flash_used)
-  if not p.flash_id or not quantity or used < quantity then return end
-  local ids = due_ids()
-  for _, id in ipairs(ids) do
-    for _, l in ipairs(lines_of(order(id))) do
-      if l.flash == p.flash_id then used = used - l.quantity end
-    end
-  end
-  if #ids < DUE_MAX and used >= quantity then end_flash(p, 'quantity') end
-end
 
 -- Undo a hold: the units go back on the shelf.
 local function release(o, state)

@@ -1,8 +1,7 @@
--- End a flash price now. arg: 1 its id. One that is over already stays over.
+-- End a flash price now, and whatever of it would follow. arg: 1 its id. One that is over already stays over.
 if not authorise('flash') then return refuse('forbidden') end
 local sku = redis.call('HGET', base .. 'f:' .. arg(1), 'sku')
 if not sku then return refuse('unknown_flash') end
-local p = product(sku)
 
-if p.flash_id == arg(1) then end_flash(p, has_flash(p) and 'stopped' or 'window') end
+stop_flash(product(sku), arg(1))
 return {'ok', show.seq}

@@ -13,7 +13,7 @@ if not is_undone(flash) then
   redis.call('HSET', base .. 'f:' .. flash, 'undo_reason', arg(2))
   redis.call('ZADD', base .. 'undoing', ts, flash)
   append_audited('staff', 'price.undone', J('id', flash, 'sku', sku, 'reason', arg(2)))
-  if p.flash_id == flash then end_flash(p, has_flash(p) and 'stopped' or 'window') end
+  stop_flash(p, flash)
 end
 local looked, waiting = undo_some(flash, UNDO_MAX)
 give_turns()

@@ -14,7 +14,7 @@ from support.store import advance
 
 from server.commerce.auctions import Auctions, LotSpec, Opened
 from server.commerce.bags import BagSpec
-from server.commerce.catalog import FlashSpec, FlashStarted
+from server.commerce.catalog import FlashSpec, FlashStarted, RepeatSpec
 from server.commerce.lotteries import DrawSpec, Lotteries
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.commerce.waitlist import Waitlist
@@ -55,14 +55,18 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
         await viewer.until("snapshot")
         await sale.product("mug", stock=4, image_url="/m.jpg", disclosure="paid", per_viewer_max=2)
         await sale.catalog.pin(SHOW, owner, "mug")
-        spec = FlashSpec(sku="mug", price_minor=500, duration_s=60, quantity=2)
+        repeat = RepeatSpec(every_s=90, times=2)
+        spec = FlashSpec(sku="mug", price_minor=500, duration_s=60, quantity=2, repeat=repeat)
         started = await sale.catalog.flash(SHOW, owner, spec)
         assert isinstance(started, FlashStarted)
         await viewer.until("price.flash")
         await sale.held(ANNA, seen=500)
         await viewer.until("order")
         await sale.held(BORIS, seen=500)
-        await viewer.until("price.ended")
+        await viewer.until("price.ended", lambda data: data["repeat"] == "goes_on")
+        following = await viewer.until("price.flash", lambda data: data["repeat"]["n"] == 2)
+        await sale.catalog.stop_flash(SHOW, owner, following["data"]["id"])
+        await viewer.until("price.ended", lambda data: data["repeat"] == "done")  # it was the last
         reductions = Reductions(store)
         spec = ShowFlashSpec(percent_off=20, duration_s=60)
         begun = await reductions.start_show_flash(SHOW, owner, spec)
