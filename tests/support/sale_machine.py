@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.sale import CREATOR, SHOW
-from support.sale_pair import PEOPLE, SalePair
+from support.sale_pair import BAN, PEOPLE, SalePair
 
 from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, BagView
@@ -119,10 +119,9 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     def ban(self, who: Principal, off: bool) -> None:
         if off:
             self.model.banned.discard(who.pid)
-            self._run(self.store.writes.call("HDEL", f"ls:{{{SHOW}}}:banned", who.pid))
         else:
             self.model.banned.add(who.pid)
-            self._run(self.store.writes.call("HSET", f"ls:{{{SHOW}}}:banned", who.pid, "{}"))
+        self.write(BAN, "unban" if off else "ban", who.pid)
 
     @rule(
         sku=skus,

@@ -21,7 +21,7 @@ from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStart
 from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
 from server.log.state import ProductView
-from server.store.scripts import PRELUDE, SERVER, compose
+from server.store.scripts import PRELUDE, SERVER, Script, compose
 from server.store.store import Store
 from server.tokens import Principal
 from server.verify import rules_show
@@ -35,6 +35,15 @@ LIFE = compose(
     "life",
     (SERVER / "live" / "lua" / "_show.lua").read_text()
     + "set_show('state', arg(1), 'sales_paused', arg(2)) announce() return {'ok'}",
+    PRELUDE.read_text(),
+    {},
+)
+
+BAN = compose(
+    "ban",
+    "if arg(1) == 'ban' then redis.call('HSET', base .. 'banned', arg(2), '{}')"
+    " else redis.call('HDEL', base .. 'banned', arg(2)) end"
+    " append('public', 'moderation', J('action', arg(1), 'subject', arg(2))) return {'ok'}",
     PRELUDE.read_text(),
     {},
 )
@@ -74,9 +83,11 @@ class SalePair:
 
     def announce_life(self, state: str, *, sales_paused: bool) -> None:
         """Any state from any other, told to the log."""
+        self.write(LIFE, state, "1" if sales_paused else "0")
+
+    def write(self, script: Script, *args: str) -> None:
         keys = (f"ls:{{{SHOW}}}:show", f"ls:{{{SHOW}}}:feed")
-        flags = (state, "1" if sales_paused else "0")
-        self._run(self.store.writes.call("EVAL", LIFE.source, 2, *keys, "", "", "", "", *flags))
+        self._run(self.store.writes.call("EVAL", script.source, 2, *keys, "", "", "", "", *args))
 
     def move_clock_to(self, ts: int, *, swept: bool = True) -> None:
         self.ts = ts
