@@ -209,6 +209,21 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         self.time_reaches_a_deadline(0, 0)
         self.place(who, self.new_key(), sku, 1, ANY_PRICE)
 
+    @rule(
+        sku=skus,
+        percent=st.sampled_from((70, 71)),
+        cost=st.none() | st.just(500),
+        windows=st.sampled_from(WINDOWS),
+    )
+    def ask_unconfirmed(
+        self, sku: str, percent: int, cost: int | None, windows: tuple[int, int] | None
+    ) -> None:
+        """For a price that gives up much, in a show that is live."""
+        self.change_life(("live", False))
+        parts = PARTS if sku == SET else None
+        self.put(sku, self.model.products[sku].list_price_minor, cost=cost, parts=parts)
+        self.announce(sku, None, (0, 5), (None, None), percent=percent, confirm=False, windows=windows)
+
     def happens(self, between: str, sku: str) -> None:
         product, parts = self.model.products[sku], PARTS if sku == SET else None
         match between:
