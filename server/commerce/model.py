@@ -6,7 +6,8 @@ due expires here the moment the clock passes, whereas a script writes it when it
 comes: both must look the same from outside. Pure: every method takes the server's time, `ts`, in ms. Answers
 are the new state of the order (or "ok") or `Refused` with the contract's code and detail.
 
-`model_records.py` has what it keeps, `model_shelf.py` the clock and the catalogue.
+`model_records.py` has what it keeps, `model_shelf.py` sums it up, `model_prices.py` has the clock and the
+reductions, `model_catalogue.py` the catalogue.
 """
 
 from collections import Counter
@@ -14,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.commerce.bag import Wanted
+from server.commerce.model_catalogue import Catalogue
 from server.commerce.model_records import HOLDING, TURN_MS, Line, Order
-from server.commerce.model_shelf import Shelf
 from server.commerce.pricing import (
     PriceInForce,
     price_in_force,
@@ -24,8 +25,8 @@ from server.store.outcome import Refused
 
 
 @dataclass
-class Sale(Shelf):
-    """One show: its shelf, and what becomes of its orders."""
+class Sale(Catalogue):
+    """One show: its catalogue, and what becomes of its orders."""
 
     def hold(self, ts: int, pid: str, key: str, wanted: Sequence[Wanted]) -> str | Refused:
         """Reserve stock at the prices in force, every line or none. The order of the checks is part of the
