@@ -18,6 +18,7 @@ from server.commerce.bags import Bags
 from server.commerce.catalog import Catalog
 from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
+from server.commerce.coupons import Coupons
 from server.commerce.ledger import Ledger
 from server.commerce.lotteries import Lotteries
 from server.commerce.payments.gateway import Gateway
@@ -186,6 +187,7 @@ def _services(  # noqa: PLR0917 - the parts that are made before
         reductions=Reductions(store),
         bags=Bags(store),
         auctions=Auctions(store, settings, ledger.buyers, texts),
+        coupons=Coupons(store),
         lotteries=Lotteries(store, settings, ledger.buyers, texts),
         waitlist=Waitlist(store, settings, ledger.buyers),
         ledger=ledger,

@@ -45,6 +45,13 @@ function view(show, flash, presentMs, serverMs) {
 /** Time left of a lot, on the sale clock; 0 when it is over. */
 export const lotLeft = (show, lot, serverMs) => (lot.state === "open" ? Math.max(0, lot.ends_sale_ms - saleMs(show, serverMs)) : 0);
 
+/** What a unit at this price costs with a coupon (null: none), where it is for that product. The server alone knows floors and limits. */
+export function withCoupon(price_minor, coupon, sku) {
+  if (!coupon || (coupon.skus && !coupon.skus.includes(sku))) return price_minor;
+  const off = coupon.percent_off === null ? coupon.amount_off_minor : Math.floor((price_minor * coupon.percent_off) / 100);
+  return Math.max(0, price_minor - off);
+}
+
 /** Time left of a hold, on the sale clock; 0 when it is over. */
 export function holdLeft(show, order, serverMs) {
   const ends = deadline(show, order.expires_sale_ms, order.expires_at_ms);

@@ -12,6 +12,7 @@ export const WORDS = {
   buckets: { low: "10 or fewer left", in_stock: "In stock" },
   soldOut: "Sold out", notForSale: "Not for sale now", buyersClosed: "Buying is not open to you",
   moderatorCheck: "A moderator is checking something. Holds and timers are frozen and resume where they stopped.",
+  coupon: (code) => `With your coupon ${code}.`,
   join: "Join the waitlist", inLine: (place) => `You are ${ordinal(place)} in line`, wouldBe: (place) => `You’d be ${ordinal(place)}.`,
   turn: "One that comes back is held for the first in line for a minute.", leaveLine: "Leave the line",
   cameBack: "One may come back: holds that run out are for sale again.",

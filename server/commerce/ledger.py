@@ -15,6 +15,7 @@ import msgspec
 
 from server.commerce.bag import Wanted, merged
 from server.commerce.buyer_index import BuyerIndex
+from server.commerce.coupons import as_code
 from server.commerce.orders import (
     AlreadyPaid,
     Attempt,
@@ -83,14 +84,21 @@ class Ledger:
         return order_id(show, pid, idempotency_key, self._secret)
 
     async def hold(
-        self, show: str, principal: Principal, lines: Sequence[Wanted], *, idempotency_key: str
+        self,
+        show: str,
+        principal: Principal,
+        lines: Sequence[Wanted],
+        *,
+        idempotency_key: str,
+        coupon: str = "",
     ) -> Placed | Refused:
         """Reserve every line at the price in force, at most the one seen, or none of them.
 
-        Refusals in the contract's order: idempotency_key_required, unknown_sku, banned, (guests_closed,
-        forbidden,) show_closed, sales_paused, not_for_sale, mixed_sellers, price_changed, limit_reached,
-        sold_out; of several lines they name the `sku`. Once a key has its order it always yields that order;
-        idempotency_conflict when the body differs.
+        A `coupon` takes something off that price. Refusals in the contract's order:
+        idempotency_key_required, unknown_sku, banned, (guests_closed, forbidden,) show_closed, sales_paused,
+        not_for_sale, mixed_sellers, price_changed, (unknown_coupon, coupon_over, coupon_not_for,)
+        limit_reached, (coupon_used_up,) sold_out; of several lines they name the `sku`. Once a key has its
+        order it always yields that order; idempotency_conflict when the body differs.
         """
         if refused := _bad_key(idempotency_key):
             return refused
@@ -100,12 +108,13 @@ class Ledger:
         if wrong := next((line.sku for line in wanted if not is_sku(line.sku)), None):
             return Refused("unknown_sku", {"sku": wrong} if len(wanted) > 1 else {})
         order = self.order_id(show, principal.pid, idempotency_key)
-        asked = (order, self._hold_ms, *chain.from_iterable(wanted))
+        code = as_code(coupon) or "-" if coupon else ""  # no coupon has a code of one character
+        asked = (order, self._hold_ms, code, *chain.from_iterable(wanted))
 
         def ask() -> "Awaitable[list[Any] | Refused]":
             return self._run("hold", show, principal, *asked, idempotency_key=idempotency_key)
 
-        reply = await (self._sold_out.ask(show, wanted[0], order, ask) if len(wanted) == 1 else ask())
+        reply = await (self._sold_out.ask(show, (wanted[0], code), order, ask) if len(wanted) == 1 else ask())
         if isinstance(reply, Refused):
             return reply
         if is_new := reply[1] == 1:

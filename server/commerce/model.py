@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.commerce.bag import Wanted
-from server.commerce.model_catalogue import Catalogue
-from server.commerce.model_records import HOLDING, TURN_MS, Line, Order
+from server.commerce.model_coupons import Coupon, Coupons
+from server.commerce.model_records import HOLDING, TURN_MS, FlashTerms, Line, Order
 from server.commerce.pricing import (
     PriceInForce,
     price_in_force,
@@ -25,10 +25,10 @@ from server.store.outcome import Refused
 
 
 @dataclass
-class Sale(Catalogue):
+class Sale(Coupons):
     """One show: its catalogue, and what becomes of its orders."""
 
-    def hold(self, ts: int, pid: str, key: str, wanted: Sequence[Wanted]) -> str | Refused:
+    def hold(self, ts: int, pid: str, key: str, wanted: Sequence[Wanted], coupon: str = "") -> str | Refused:
         """Reserve stock at the prices in force, every line or none. The order of the checks is part of the
         contract; no sku comes twice.
         """
@@ -37,7 +37,8 @@ class Sale(Catalogue):
             return Refused("idempotency_key_required")
         if order := self.orders.get((pid, key)):
             had = [(line.sku, line.quantity, line.seen_price_minor) for line in order.lines]
-            return order.state if had == list(wanted) else Refused("idempotency_conflict")
+            same = (had, order.coupon) == (list(wanted), coupon)
+            return order.state if same else Refused("idempotency_conflict")
         if refused := self._closed(pid, wanted):
             return refused
         lines = tuple(Line(*line[:2], line.price_minor, self._price(line.sku, ts)) for line in wanted)
@@ -50,9 +51,13 @@ class Sale(Catalogue):
                     "price_reason": reason._asdict(),
                 }
                 return Refused("price_changed", _named(wanted, line.sku, **now))
-        if refused := self._no_room(pid, lines):
+        bought = self.with_coupon(ts, lines, coupon) if coupon else lines
+        if isinstance(bought, Refused):
+            return bought
+        if refused := self._no_room(pid, bought):
             return refused
-        self.orders[pid, key] = order = Order(pid, lines, self.sale_ms(ts) + self.hold_ms)
+        deadline = self.sale_ms(ts) + self.hold_ms
+        self.orders[pid, key] = order = Order(pid, bought, deadline, coupon=coupon)
         self._end_if_used_up(ts, order)
         self.give_turns(ts)
         return "held"
@@ -85,18 +90,16 @@ class Sale(Catalogue):
         for line in lines:
             if refused := self._over_cap(pid, lines, line, asked_of):
                 return refused
-            limits: list[tuple[int | None, int, int]] = []
             if flash := line.price.flash_id:
-                terms, asked = (
-                    self.flashes[flash],
-                    sum(o.quantity for o in lines if o.price.flash_id == flash),
-                )
-                limits.append((terms.per_viewer_max, self.flash_bought(flash, pid), asked))
-                left = None if terms.quantity is None else terms.quantity - self.flash_bought(flash)
-                limits.append((left, 0, asked))
-            for limit, had, asked in limits:
-                if limit is not None and had + asked > limit:
-                    return Refused("limit_reached", _named(lines, line.sku, limit=limit))
+                asked = sum(o.quantity for o in lines if o.price.flash_id == flash)
+                bought = self.flash_bought(flash, pid), self.flash_bought(flash)
+                if refused := _over(self.flashes[flash], bought, asked):
+                    return Refused("limit_reached", _named(lines, line.sku, **refused.detail))
+            if code := line.coupon:
+                asked = sum(o.quantity for o in lines if o.coupon == code)
+                bought = self.coupon_bought(code, pid), self.coupon_bought(code)
+                if refused := _over(self.coupons[code], bought, asked):
+                    return Refused(refused.code, _named(lines, line.sku, **refused.detail))
         for line in lines:
             pieces = self.pieces(line.sku).items()
             short = [free(sku) // n for sku, n in pieces if free(sku) < asked_of[sku]]
@@ -277,6 +280,18 @@ class Sale(Catalogue):
     def go_on_undoing(self, ts: int, flashes: set[str]) -> None:
         super().go_on_undoing(ts, flashes)
         self.give_turns(ts)
+
+
+def _over(terms: FlashTerms | Coupon, bought: tuple[int, int], asked: int) -> Refused | None:
+    """Whether a viewer's share, or the whole, of a flash price or a coupon does not reach. `bought`: by the
+    viewer, and in all.
+    """
+    mine, used = bought
+    if terms.per_viewer_max is not None and mine + asked > terms.per_viewer_max:
+        return Refused("limit_reached", {"limit": terms.per_viewer_max})
+    if terms.quantity is not None and used + asked > terms.quantity:
+        return Refused("coupon_used_up", {"limit": terms.quantity - used})
+    return None
 
 
 def _named(lines: Sequence[Wanted | Line], sku: str, **detail: object) -> dict[str, object]:

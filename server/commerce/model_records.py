@@ -66,6 +66,14 @@ class Line:
     quantity: int
     seen_price_minor: int
     price: PriceInForce
+    coupon: str = ""
+    """The code of the coupon that makes it cost `coupon_price_minor`."""
+    coupon_price_minor: int = 0
+
+    @property
+    def unit_minor(self) -> int:
+        """What one unit costs."""
+        return self.coupon_price_minor if self.coupon else self.price.price_minor
 
 
 @dataclass
@@ -85,6 +93,8 @@ class Order:
     paid_by: int = 0
     refunds: list[tuple[int, list[int]]] = field(default_factory=list[tuple[int, list[int]]])
     returned: int = 0
+    coupon: str = ""
+    """The code that was given with it."""
 
     @property
     def left_minor(self) -> int:
@@ -100,7 +110,7 @@ class Order:
         ]
 
     def price_of(self, units: list[int]) -> int:
-        return sum(n * line.price.price_minor for n, line in zip(units, self.lines, strict=True))
+        return sum(n * line.unit_minor for n, line in zip(units, self.lines, strict=True))
 
     def units_at(self, flash_id: str) -> int:
         return sum(

@@ -25,6 +25,8 @@ class OrderLine(msgspec.Struct, frozen=True):
     """The lot where it was won, in an order that an auction made."""
     draw: str | UnsetType = UNSET
     """The draw in which it was won."""
+    coupon: str | UnsetType = UNSET
+    """The code of the coupon that it was bought with."""
     waited: int | UnsetType = UNSET
     """The seq at which its buyer joined the waitlist, in an order that was made when their turn had come."""
     commission_bps: int | UnsetType = UNSET

@@ -120,6 +120,13 @@ def show_price(list_price_minor: int, percent_off: int, floor_minor: int | None)
     return price if price < list_price_minor else None
 
 
+def with_coupon(price_minor: int, percent_off: int | None, amount_off_minor: int | None) -> int:
+    """What a coupon makes of the price in force: a percentage of it off, or else an amount, not below 0."""
+    if percent_off is not None:
+        return reduced(price_minor, percent_off)
+    return price_minor - min(price_minor, amount_off_minor or 0)
+
+
 DEEP_PERCENT = 70
 """A flash price that takes more off the list price has to be confirmed by who has seen what it may cost."""
 

@@ -71,7 +71,7 @@ class FlashView(msgspec.Struct, frozen=True):
 class PriceReason(msgspec.Struct, frozen=True):
     """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
 
-    rule: Literal["list", "show_flash", "flash", "lot", "draw"]
+    rule: Literal["list", "show_flash", "flash", "lot", "draw", "coupon"]
     id: str | None
 
 

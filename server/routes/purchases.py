@@ -36,12 +36,16 @@ _PROBLEM: Final = (b"content-type", PROBLEM_TYPE.encode())
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
+Code = Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class OrderCommand(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """Body of `POST …/orders`: ``price_minor`` is the unit price that the buyer saw."""
+    """Body of `POST …/orders`: ``price_minor`` is the unit price that the buyer saw, before any coupon."""
 
     sku: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)]
     price_minor: Annotated[int, msgspec.Meta(ge=0, le=PRICE_MAX_MINOR)]
+    coupon: Code = ""
 
 
 class BagLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -56,6 +60,7 @@ class BagCommand(msgspec.Struct, forbid_unknown_fields=True):
     """The other body of `POST …/orders`: several products as one order, all of them or none."""
 
     lines: Annotated[list[BagLine], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    coupon: Code = ""
 
 
 class Reply(NamedTuple):
@@ -103,19 +108,20 @@ class Purchases:
         if content_type != "application/json":
             check_json_type(content_type)
         key = idempotency_key(given.get(b"idempotency-key"), required=True)
-        placed = await self._ledger.hold(show, principal, self._lines(raw), idempotency_key=key)
+        lines, coupon = self._wanted(raw)
+        placed = await self._ledger.hold(show, principal, lines, idempotency_key=key, coupon=coupon)
         if isinstance(placed, Refused):
             return self.refuse(problem_of(placed))
         if placed.is_new:
             return self._reply(201, _JSON, placed.order.json)
         return self._reply(200, _JSON, await self._texts.tell_order(placed.order.json))
 
-    def _lines(self, raw: bytes) -> list[Wanted]:
+    def _wanted(self, raw: bytes) -> tuple[list[Wanted], str]:
         if b'"lines"' in raw:
             bag = decode(self._bag_decoder, raw)
-            return [Wanted(line.sku, line.quantity, line.price_minor) for line in bag.lines]
+            return [Wanted(line.sku, line.quantity, line.price_minor) for line in bag.lines], bag.coupon
         command = decode(self._decoder, raw)
-        return [Wanted(command.sku, command.quantity, command.price_minor)]
+        return [Wanted(command.sku, command.quantity, command.price_minor)], command.coupon
 
     async def take(self, show: str, given: Given, client: tuple[str, int] | None, raw: bytes) -> Reply:
         """Do both, and answer every failure."""

@@ -10,6 +10,7 @@ from server.commerce.bags import Bags
 from server.commerce.catalog import Catalog
 from server.commerce.catalog_files import CatalogFiles
 from server.commerce.checkout import Checkout
+from server.commerce.coupons import Coupons
 from server.commerce.ledger import Ledger
 from server.commerce.lotteries import Lotteries
 from server.commerce.payments.news import News
@@ -52,6 +53,7 @@ class Services:
     reductions: Reductions
     bags: Bags
     auctions: Auctions
+    coupons: Coupons
     lotteries: Lotteries
     waitlist: Waitlist
     ledger: Ledger

@@ -250,6 +250,20 @@ class DrawCancelled(msgspec.Struct, frozen=True):
     stock: Levels
 
 
+class CouponMade(msgspec.Struct, frozen=True):
+    code: str
+    percent_off: Count | None
+    amount_off_minor: Count | None
+    skus: tuple[str, ...] | None
+    quantity: Count | None
+    per_viewer_max: Count | None
+    expires_at_ms: Count | None
+
+
+class CouponEnded(msgspec.Struct, frozen=True):
+    code: str
+
+
 DrawBody = DrawOpened | DrawEntered | DrawClosed | DrawDrawn | DrawCancelled
 
 Body: TypeAlias = (
@@ -274,6 +288,8 @@ Body: TypeAlias = (
     | LotClosed
     | LotCancelled
     | DrawBody
+    | CouponMade
+    | CouponEnded
     | Moderation
     | OrderChange
 )
@@ -304,6 +320,8 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "draw.closed": DrawClosed,
     "draw.drawn": DrawDrawn,
     "draw.cancelled": DrawCancelled,
+    "coupon.made": CouponMade,
+    "coupon.ended": CouponEnded,
     "moderation": Moderation,
     **dict.fromkeys(ORDER_KINDS, OrderChange),
 }

@@ -38,6 +38,7 @@ class Line(msgspec.Struct, frozen=True):
     price_reason: PriceReason | None = None  # not told by servers before rule 45
     lot: str | None = None
     draw: str | None = None
+    coupon: str | None = None
     waited: Count | None = None
     commission_bps: Count | None = None
 

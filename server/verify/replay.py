@@ -18,6 +18,8 @@ from server.log.entries import Entry
 from server.verify.bodies import (
     BagChanged,
     Body,
+    CouponEnded,
+    CouponMade,
     DrawBody,
     DrawCancelled,
     DrawDrawn,
@@ -67,6 +69,14 @@ class Product:
     """Of a bundle: what a unit of it takes from the shelf."""
     record: price_record.Record = ()
     """Prices that were in force and are so no more."""
+
+
+@dataclass
+class Coupon:
+    """A coupon as it was made, and whether it was ended since."""
+
+    made: CouponMade
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,9 @@ class Replay:
     bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     flash_bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     flash_used: Counter[str] = field(default_factory=Counter[str])
+    coupons: dict[str, Coupon] = field(default_factory=dict[str, Coupon])
+    coupon_bought: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    coupon_used: Counter[str] = field(default_factory=Counter[str])
 
     def sale_ms(self, ts: int) -> int:
         """The sale clock at a server time, as the show stands."""
@@ -299,6 +312,8 @@ class Replay:
                 self.products[body.sku].flash = Flash(
                     body.id, body.price_minor, body.price_version, body.starts_sale_ms, body.ends_sale_ms
                 )
+            case CouponMade() | CouponEnded():
+                self._change_coupon(body)
             case PriceUndone(id=flash):
                 self.undone.add(flash)
             case PriceEnded():
@@ -309,6 +324,12 @@ class Replay:
                 self._change_show_flash(step, body)
             case _:
                 pass
+
+    def _change_coupon(self, body: CouponMade | CouponEnded) -> None:
+        if isinstance(body, CouponMade):
+            self.coupons[body.code] = Coupon(body)
+        elif coupon := self.coupons.get(body.code):
+            coupon.ended = True
 
     def _change_lot(self, step: Step, body: LotOpened | LotMax | LotClosed | LotCancelled) -> None:
         match body:
@@ -361,6 +382,9 @@ class Replay:
             units = new - old if order.lot is None else 0
             for sku, n in self.counted(line.sku, units):
                 self.bought[sku, pid] += n
+            if line.coupon:
+                self.coupon_bought[line.coupon, pid] += units
+                self.coupon_used[line.coupon] += units
             if line.flash:
                 self.flash_bought[line.flash, pid] += units
                 self.flash_used[line.flash] += units

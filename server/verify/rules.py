@@ -4,6 +4,7 @@ from typing import Final
 
 from server.verify import (
     rules_bag,
+    rules_coupons,
     rules_draws,
     rules_lots,
     rules_orders,
@@ -58,6 +59,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_bag.RULES,
     *rules_waiting.RULES,
     *rules_draws.RULES,
+    *rules_coupons.RULES,
 )
 """What is asked of every entry."""
 ALL: Final = tuple(sorted((*FILE_RULES, SHAPE, *RULES), key=lambda rule: rule.number))

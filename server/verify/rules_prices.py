@@ -143,7 +143,8 @@ def price_after_flash(before: Replay, sku: str, sale_ms: int) -> PriceInForce:
 @rule(45, "A price says why it is the price")
 def reason_is_true(step: Step, before: Replay) -> str | None:
     """`price_reason` of a product, of what follows a flash price and of an order's line is the rule that gave
-    the price in force, with its id; of what was won the lot or the draw.
+    the price in force, with its id; of what was won the lot or the draw,
+    with a coupon its code.
 
     Entries of servers that gave no reason are not judged.
     """
@@ -164,6 +165,8 @@ def reason_is_true(step: Step, before: Replay) -> str | None:
 
 
 def _reason_of(line: Line, sale_ms: int, before: Replay) -> Reason:
+    if line.coupon:
+        return Reason("coupon", line.coupon)
     if line.lot:
         return Reason("lot", line.lot)
     return Reason("draw", line.draw) if line.draw else before.price_at(line.sku, sale_ms).reason

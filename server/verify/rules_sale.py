@@ -31,14 +31,15 @@ def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | 
 def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | None:
     """Unit price, version and flash price of each line are those in force at that entry (`pricing.py`).
 
-    A lot (40) and a draw (49) have a price of their own.
+    A lot (40) and a draw (49) have a price of their own, and a coupon (50) takes something off.
     """
     if step.entry.kind != "order.held" or body.order.has_own_price:
         return None
     for line in body.order.lines:
         now = before.price_at(line.sku, step.sale_ms)
+        price = line.unit_price_minor if line.coupon else now.price_minor
         charged = (line.unit_price_minor, line.price_version, line.flash)
-        due = (now.price_minor, now.version, now.flash_id)
+        due = (price, now.version, now.flash_id)
         if charged != due:
             return f"charged {charged} for {line.sku}, in force is {due}"
     return None

@@ -25,7 +25,16 @@ LEGAL: Final = {
     ("paused", "ended"),
 }
 _STAFF: Final = frozenset(
-    {"product.restocked", "member.set", "clock.offset", "epoch", "lot.signal", "price.undone"}
+    {
+        "product.restocked",
+        "member.set",
+        "clock.offset",
+        "epoch",
+        "lot.signal",
+        "price.undone",
+        "coupon.made",
+        "coupon.ended",
+    }
 )
 
 

@@ -177,6 +177,15 @@ def drawn_first(story: list[Record]) -> Record:
     return story[drawn]
 
 
+autumn = nth("coupon.made")
+
+
+def with_autumn(story: list[Record]) -> Record:
+    """The first order with that coupon."""
+    held = [record for record in story if record["kind"] == "order.held"]
+    return next(each for each in held if each["body"]["order"]["lines"][0].get("coupon") == "AUTUMN")
+
+
 def lot_price(by: int) -> Callable[[Record], None]:
     """Another price for what was won, that adds up."""
 
@@ -236,7 +245,7 @@ turn = nth("order.held", 1, sku="pail")
 show_flash = nth("price.show_flash")
 MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (7, nth("product.restocked"), head(prev_public=more(-1)), None),
-    (8, unpinned, lambda record: _change(record, {"ts": 1, "at_ms": 1}), None),
+    (8, nth("product.restocked", 1), lambda record: _change(record, {"ts": 1, "at_ms": 1}), None),
     (9, unpinned, lambda record: _change(record, {"at_ms": record["ts"] + 501}), None),
     (10, unpinned, second_show, None),
     (11, unpinned, head(audience="staff"), None),
@@ -374,6 +383,18 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (49, drawn_first, lot_price(-100), None),
     (49, drawn_first, in_line(0, draw="d_other", price_reason={"rule": "draw", "id": "d_other"}), None),
     (45, drawn_first, in_line(0, price_reason={"rule": "list", "id": None}), None),
+    (50, autumn, body(percent_off=21), with_autumn),
+    (50, autumn, body(amount_off_minor=1), None),
+    (50, autumn, body(skus=["nothing"]), None),
+    (50, autumn, body(skus=["jug"]), with_autumn),
+    (50, autumn, body(quantity=1), with_autumn),
+    (50, autumn, body(per_viewer_max=1), with_autumn),
+    (50, autumn, body(expires_at_ms=1), with_autumn),
+    (50, nth("coupon.made", 1), body(code="AUTUMN"), None),
+    (50, nth("coupon.ended"), body(code="NONE"), None),
+    (50, with_autumn, in_line(0, coupon="OTHER", price_reason={"rule": "coupon", "id": "OTHER"}), None),
+    (50, with_autumn, cheaper_line, None),
+    (45, with_autumn, in_line(0, price_reason={"rule": "list", "id": None}), None),
     (40, auctioned, lot_price(-100), None),
     (40, auctioned, in_line(0, lot="l_other", price_reason={"rule": "lot", "id": "l_other"}), None),
 ]

@@ -140,3 +140,10 @@ test("a draw says what one can do and how it ended", () => {
   assert.equal(words({ draw: drawn, entered: true }).note, "1 of 9 people got one. Not you this time.");
   assert.match(words({ draw: { ...drawn, winners: ["p_a"] } }).note, /^You have one for \$4/);
 });
+
+test("a coupon takes off what the server takes off, of what it is for", async () => {
+  const { withCoupon } = await import("../../client_demo/js/pricing.js");
+  const coupon = { percent_off: 33, amount_off_minor: null, skus: ["a"] };
+  assert.deepEqual([withCoupon(999, coupon, "a"), withCoupon(999, coupon, "b"), withCoupon(999, null, "a")], [670, 999, 999]);
+  assert.deepEqual([withCoupon(999, { percent_off: null, amount_off_minor: 300, skus: null }, "b"), withCoupon(200, { percent_off: null, amount_off_minor: 300, skus: null }, "b")], [699, 0]);
+});

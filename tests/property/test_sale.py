@@ -17,8 +17,8 @@ MUTATIONS = {
     "no stock check": ("if scarce then", "if false then"),
     "stock of the first line only": ("if scarce then", "if scarce and l == lines[1] then"),
     "no cap": ("if shelf.cap and shelf.mine + shelf.asked > shelf.cap then", "if false then"),
-    "no flash cap": ("if f and f.cap and f.mine + f.asked > f.cap then", "if false then"),
-    "no quota": ("if f and f.quantity and f.used + f.asked > f.quantity then", "if false then"),
+    "no flash cap": ("if f.cap and f.mine + f.asked > f.cap then", "if false then"),
+    "no quota": ("if f.quantity and f.used + f.asked > f.quantity then", "if false then"),
     "due one ms late": ("o.expires <= sale_ms", "o.expires < sale_ms"),
     "cap not given back": ("move(o, 1, -1, 0, -1)", "move(o, 1, -1, 0, 0)"),
     "stock not given back": ("move(o, 1, -1, 0, -1)", "move(o, 0, 0, 0, -1)"),
@@ -61,6 +61,13 @@ MUTATIONS = {
     "the last in line first": ("p.sku, 0, 0, 'WITHSCORES'", "p.sku, -1, -1, 'WITHSCORES'"),
     "no turn when a hold is let go": ("release(o, 'cancelled')\ngive_turns()", "release(o, 'cancelled')"),
     "a turn beyond the cap": ("room_for(pid, {o}, true)", "nil, {}"),
+    "a coupon that is used up": ("if f.quantity and f.used", "if f.quantity and not keys.coupon and f.used"),
+    "a coupon beyond one's share": ("if f.cap and f.mine", "if f.cap and not keys.coupon and f.mine"),
+    "a coupon does not come back": (
+        "base .. keys[1], 'used', units)",
+        "base .. keys[1], 'used', math.max(0, units))",
+    ),
+    "a coupon that is over": ("if is_coupon_over(c) then", "if false then"),
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 

@@ -28,14 +28,18 @@ class Demo:
         self, sku: str, title: str, price_minor: int, stock: int, *, pin: bool = False
     ) -> None:
         """One more product, without a floor, and perhaps on screen."""
+        product = {"title": title, "price_minor": price_minor, "stock": stock}
+        await self.ask("PUT", f"products/{sku}", product, expected=201)
+        if pin:
+            await self.ask("PUT", "pin", {"sku": sku}, expected=200)
+
+    async def ask(self, method: str, path: str, body: object, *, expected: int) -> None:
+        """Something of the show, as its creator."""
         show = self.links["watch"].rpartition("/")[2].partition("#")[0]
-        asks = [("PUT", f"products/{sku}", {"title": title, "price_minor": price_minor, "stock": stock}, 201)]
-        asks += [("PUT", "pin", {"sku": sku}, 200)] if pin else []
         shop = self.creator()
-        for method, path, body, expected in asks:
-            status, answer = await shop.call(method, f"/api/v1/shows/{show}/{path}", body)
-            assert status == expected, answer
+        status, answer = await shop.call(method, f"/api/v1/shows/{show}/{path}", body)
         shop.close()
+        assert status == expected, answer
 
     def creator(self) -> Caller:
         """An API caller with the studio link's token."""

@@ -12,6 +12,7 @@ from server.commerce.auctions import Auctions, LotSpec
 from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, SetSpec
 from server.commerce.catalog import FlashSpec, Part, ProductSpec, RepeatSpec
+from server.commerce.coupons import Coupons, CouponSpec
 from server.commerce.lotteries import DrawSpec, Lotteries
 from server.commerce.reductions import Reductions, ShowFlashSpec
 from server.commerce.waitlist import Waitlist
@@ -63,6 +64,7 @@ class Story:
         await self.reduce_the_whole_show()
         await self.wait_in_line()
         await self.draw()
+        await self.use_coupons()
         await self.repeat_a_flash_price()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
@@ -158,9 +160,10 @@ class Story:
         sure(await bags.put(SHOW, CREATOR, BagSpec(skus=everything)))
         await bags.drop_set(SHOW, CREATOR, "kitchen")
 
-    async def bag(self, who: Principal, *wanted: Wanted) -> str:
+    async def bag(self, who: Principal, *wanted: Wanted, coupon: str = "") -> str:
         key = "-".join([who.pid, *(f"{sku}-{price}" for sku, _, price in wanted)])
-        return sure(await self.ledger.hold(SHOW, who, wanted, idempotency_key=key)).order.view().id
+        placed = sure(await self.ledger.hold(SHOW, who, wanted, idempotency_key=key, coupon=coupon))
+        return placed.order.view().id
 
     async def stop_and_go_on(self) -> None:
         sure(await self.catalog.restock(SHOW, CREATOR, "mug", 5, idempotency_key="r"))
@@ -216,6 +219,23 @@ class Story:
         await self.pay(waitlist.order_id(SHOW, CLARA.pid, "pail"), CLARA)
         sure(await self.moderation.apply(SHOW, CREATOR, Unban(ANNA.pid)))
         sure(await waitlist.leave(SHOW, BORIS, "pail"))
+
+    async def use_coupons(self) -> None:
+        """A percentage off two products, one of them at a flash price, and an amount off one."""
+        coupons = Coupons(self.store)
+        await self.sale.product("jar", 1_000, 5)
+        await self.sale.product("jug", 2_000, 5)
+        await self.flash("jug", 1_500)
+        spec = CouponSpec(percent_off=20, skus=["jar", "jug"], quantity=3, per_viewer_max=2, expires_in_s=600)
+        sure(await coupons.make(SHOW, CREATOR, "autumn", spec))
+        sure(await coupons.make(SHOW, CREATOR, "FIVE", CouponSpec(amount_off_minor=500, skus=["jar"])))
+        wanted = [Wanted("jar", 1, 1_000), Wanted("jug", 1, 1_500)]
+        order = await self.bag(ANNA, *wanted, coupon="Autumn")
+        await self.pay(order, ANNA)
+        await self.refund(order, restock=True, sku="jar")
+        await self.bag(BORIS, Wanted("jar", 1, 1_000), coupon="AUTUMN")
+        await self.bag(CLARA, Wanted("jar", 1, 1_000), coupon="FIVE")
+        sure(await coupons.end(SHOW, CREATOR, "FIVE"))
 
     async def draw(self) -> None:
         """Two bowls among four people, of whom one is banned meanwhile; and a draw that is taken back."""

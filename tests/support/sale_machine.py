@@ -15,6 +15,7 @@ from support.sale_pair import BAN, PEOPLE, SalePair
 from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, BagView
 from server.commerce.catalog import FlashStopped, Restocked
+from server.commerce.coupons import CouponSpec
 from server.commerce.ledger import Swept
 from server.commerce.orders import OrderState, Undone
 from server.commerce.price_record import DAY_MS
@@ -33,6 +34,7 @@ OPEN = (("live", False),) * 3
 
 small = st.none() | st.integers(1, 4)
 few = st.integers(0, 5)
+codes = st.sampled_from(("ONE", "TWO"))
 skus = st.sampled_from((*SKUS, SET))
 prices = st.sampled_from(PRICES)
 people = st.sampled_from(PEOPLE)
@@ -329,6 +331,60 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         """Both products, or one of them and one that there is not."""
         self.place_bag(who, self.new_key(), self.bag(quantities, seen))
 
+    @rule(
+        code=codes,
+        off=st.sampled_from(((10, None), (80, None), (None, 300), (None, 2_000))),
+        named=st.sampled_from((None, None, ["mug"], ["vase", SET], ["none"])),
+        limits=st.tuples(small, small),
+        lasts=st.tuples(st.none() | st.just(60), st.booleans()),
+    )
+    def make_a_coupon(
+        self,
+        code: str,
+        off: tuple[int | None, int | None],
+        named: list[str] | None,
+        limits: tuple[int | None, int | None],
+        lasts: tuple[int | None, bool],
+    ) -> None:
+        (percent, amount), (quantity, cap), (seconds, confirm) = off, limits, lasts
+        spec = CouponSpec(
+            percent_off=percent,
+            amount_off_minor=amount,
+            skus=named,
+            quantity=quantity,
+            per_viewer_max=cap,
+            expires_in_s=seconds,
+            confirm=confirm,
+        )
+        self.make_coupon(code, spec)
+
+    @rule(code=codes)
+    def end_a_coupon(self, code: str) -> None:
+        self.end_coupon(code)
+
+    @rule(who=people, code=codes, quantities=st.tuples(small, small), seen=st.sampled_from((700, ANY_PRICE)))
+    def buy_with_a_coupon(
+        self, who: Principal, code: str, quantities: tuple[int | None, int | None], seen: int
+    ) -> None:
+        lines = [Wanted(sku, n, seen) for sku, n in zip(SKUS, quantities, strict=True) if n]
+        self.place_bag(who, self.new_key(), lines or [Wanted(SET, 1, seen)], code)
+
+    @rule(who=people, cap=small, quantity=small, sku=skus, end=st.sampled_from(("", "", "let go", "wait")))
+    def use_a_coupon_up(
+        self, who: Principal, cap: int | None, quantity: int | None, sku: str, end: str
+    ) -> None:
+        """One buys with it until that is refused, one unit each; the last may be let go or run out."""
+        code = f"C-{self.new_key()}".upper()
+        spec = CouponSpec(percent_off=10, quantity=quantity, per_viewer_max=cap, confirm=True)
+        self.make_coupon(code, spec)
+        for _ in range(3):
+            key = (who.pid, self.new_key())
+            self.place_bag(who, key[1], [Wanted(sku, 1, ANY_PRICE)], code)
+            if key in self.ids and end == "let go":
+                self.let_go(self.pick_order(0, [key]))
+            elif key in self.ids and end == "wait":
+                self.move_clock_to_the_end_of(self.model.orders[key])
+
     @rule(who=people, first=st.booleans(), units=st.integers(1, 2), sets=st.integers(1, 2))
     def hold_a_bundle_and_its_part(self, who: Principal, first: bool, units: int, sets: int) -> None:
         bag = [Wanted("mug", units, ANY_PRICE), Wanted(SET, sets, ANY_PRICE)]
@@ -416,7 +472,8 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         who, order_id, order = self.pick_order(pick, asked_for)
         key = next(key for (_, key), known in self.ids.items() if known == order_id)
         first, *rest = (Wanted(line.sku, line.quantity, line.seen_price_minor) for line in order.lines)
-        self.place_bag(who, key, [first._replace(quantity=first.quantity + other), *rest])
+        bag = [first._replace(quantity=first.quantity + other), *rest]
+        self.place_bag(who, key, bag, order.coupon)
 
     @precondition(some_order)
     @rule(pick=picks, token=st.sampled_from(("tok_1", "tok_2")))

@@ -14,6 +14,8 @@ from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, pe
 from server.commerce import model, price_record
 from server.commerce.bag import Wanted
 from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec, RepeatSpec
+from server.commerce.coupons import Coupons, CouponSpec, CouponView
+from server.commerce.model_coupons import Coupon
 from server.commerce.model_records import HOLDING, FlashTerms, Order
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import Repeat, price_in_force
@@ -21,6 +23,7 @@ from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStart
 from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
 from server.log.state import ProductView
+from server.store.outcome import Refused
 from server.store.scripts import PRELUDE, SERVER, Script, compose
 from server.store.store import Store
 from server.tokens import Principal
@@ -63,6 +66,7 @@ class SalePair:
         self._run, self.store = run, store
         self.sale = Sale(store)
         self.reductions = Reductions(store)
+        self.coupons = Coupons(store)
         self.waitlist = Waitlist(store, settings(), self.sale.ledger.buyers)
         self.model = model.Sale(HOLD_MS, EXTENSION_MS)
         self.ids: dict[tuple[str, str], str] = {}
@@ -231,9 +235,10 @@ class SalePair:
     def place(self, who: Principal, key: str, sku: str, quantity: int, seen: int) -> None:
         self.place_bag(who, key, [Wanted(sku, quantity, seen)])
 
-    def place_bag(self, who: Principal, key: str, wanted: list[Wanted]) -> None:
-        real = self._run(self.sale.ledger.hold(SHOW, who, wanted, idempotency_key=key))
-        said = self.model.hold(self.ts, who.pid, key, wanted)
+    def place_bag(self, who: Principal, key: str, wanted: list[Wanted], coupon: str = "") -> None:
+        asked = self.sale.ledger.hold(SHOW, who, wanted, idempotency_key=key, coupon=coupon)
+        real = self._run(asked)
+        said = self.model.hold(self.ts, who.pid, key, wanted, coupon)
         if isinstance(real, Placed):
             view = real.order.view()
             self.agree(self.seen_state(view.state, view.expires_sale_ms), said)
@@ -241,7 +246,11 @@ class SalePair:
             told = [
                 (line.unit_price_minor, line.price_version, _reason(line.price_reason)) for line in view.lines
             ]
-            assert told == [line.price for line in order.lines]
+            reasons = [("coupon", line.coupon) if line.coupon else line.price.reason for line in order.lines]
+            assert told == [
+                (line.unit_minor, line.price.version, reason)
+                for line, reason in zip(order.lines, reasons, strict=True)
+            ]
             assert [line.flash for line in view.lines] == [line.price.flash_id for line in order.lines]
             assert view.total_minor == order.price_of([line.quantity for line in order.lines])
             self.ids[who.pid, key] = view.id
@@ -295,6 +304,32 @@ class SalePair:
         real = self._run(asked)
         said = self.model.refund(self.ts, order, restock=restock, amount=amount, units=units, sku=sku)
         self.agree(real.order.view().state if isinstance(real, RefundDue) else real, said)
+
+    def make_coupon(self, code: str, spec: CouponSpec) -> None:
+        real = self._run(self.coupons.make(SHOW, CREATOR, code, spec))
+        lasts_s = spec.expires_in_s
+        coupon = Coupon(
+            spec.percent_off,
+            spec.amount_off_minor,
+            tuple(spec.skus or ()),
+            spec.quantity,
+            spec.per_viewer_max,
+            None if lasts_s is None else self.ts + lasts_s * 1000,
+        )
+        said = self.model.make_coupon(self.ts, code, coupon, confirm=spec.confirm)
+        if isinstance(real, Refused) and real.code == "confirm_required":
+            real = Refused(real.code)  # what it may cost is for the tests of the preview
+        self.agree("ok" if isinstance(real, CouponView) else real, said)
+
+    def end_coupon(self, code: str) -> None:
+        real = self._run(self.coupons.end(SHOW, CREATOR, code))
+        self.agree("ok" if isinstance(real, CouponView) else real, self.model.end_coupon(code))
+
+    def coupons_agree(self, due: list[Record]) -> None:
+        for record in self.read(*(f"c:{code}" for code in self.model.coupons)):
+            code = record["code"]
+            free = sum(line["quantity"] for line in due if line.get("coupon") == code)
+            assert int(record["used"]) - free == self.model.coupon_bought(code)
 
     def join(self, who: Principal, sku: str) -> None:
         key = self.new_key()
@@ -384,6 +419,7 @@ class SalePair:
         assert [view.sku for view in snapshot.products] == list(self.model.products)
         for view in snapshot.products:
             self.product_agrees(view, due)
+        self.coupons_agree(due)
         flashes = self.read(*(f"f:{flash}" for flash in self.model.flashes))
         for flash, record in zip(self.model.flashes, flashes, strict=True):
             free = sum(o["quantity"] for o in due if o["flash"] == flash)

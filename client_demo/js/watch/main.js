@@ -3,7 +3,7 @@ import { Api, kept } from "../api.js";
 import { $, attr, flag, framed, h, maybe, ring, setRing, setStock, show, stockBar, text } from "../dom.js";
 import { Feed, showId } from "../feed.js";
 import { count, countdown, dateTime, money, price } from "../format.js";
-import { holdLeft, offer } from "../pricing.js";
+import { holdLeft, offer, withCoupon } from "../pricing.js";
 import { awaitsFrame, shownPin, variantsOf } from "../store.js";
 import { stockWords, WORDS } from "../words.js";
 import { buyButton, isGone } from "./button.js";
@@ -32,7 +32,15 @@ $("holdbar").append(holdRing, h("span"));
 let sale = null;
 let saleLoading = null;
 const tapSlot = `vendue:tap:${api.show}`;
-const page = { draw, offer: offerOf, button: buttonOf, buy: tapBuy };
+const page = { draw, offer: offerOf, button: buttonOf, buy: tapBuy, coupon: () => coupon, takeCoupon };
+/** The coupon that this viewer buys with in this show, as the server told it; null: none. */
+const couponSlot = `vendue:coupon:${api.show}`;
+let coupon = JSON.parse(kept.get(couponSlot) ?? "null");
+function takeCoupon(told) {
+  coupon = told;
+  kept.set(couponSlot, told && JSON.stringify(told));
+  draw();
+}
 const loadSale = () => (saleLoading ??= import("./sale.js").then(({ Sale }) => (sale = new Sale(feed, page, tapSlot)), () => {
   saleLoading = null;
   room.warn(WORDS.notSent);
@@ -59,6 +67,7 @@ const sheet = async (kind, detail) => (await loadSale())?.sheets[kind](detail);
 function offerOf(product) {
   return offer(feed.state.show, product, feed.present(), feed.now());
 }
+const couponed = (now, sku) => ({ ...now, price_minor: withCoupon(now.price_minor, coupon, sku) });
 const openHold = () => Object.values(feed.state.orders).find((order) => order.state === "held" || order.state === "paying");
 /** Is this product in an order, or in a tap that waits for one? */
 const has = (order, sku) => Boolean(order?.lines.some((line) => line.sku === sku));
@@ -76,7 +85,7 @@ function buttonOf(product) {
   const tap = sale?.tap;
   const may = feed.live.hello?.may?.includes("buy") ?? true;
   return buyButton({
-    state: feed.state, product, offer: offerOf(product), online: feed.status === "live", askedMs: has(tap, product.sku) ? performance.now() - tap.at : null,
+    state: feed.state, product, offer: couponed(offerOf(product), product.sku), online: feed.status === "live", askedMs: has(tap, product.sku) ? performance.now() - tap.at : null,
     holdMs: has(hold, product.sku) ? holdMs(hold) : null, closed: banned() ? WORDS.banned : may ? "" : WORDS.buyersClosed,
   });
 }
@@ -176,7 +185,7 @@ function drawPin(product) {
   if (flash) drawRing(flash);
   setStock(pinStock, product, stockWords(product));
   drawVariants(product, currency);
-  maybe($("pin-note"), button.note);
+  maybe($("pin-note"), button.note || (withCoupon(price_minor, coupon, product.sku) < price_minor ? WORDS.coupon(coupon.code) : ""));
   show($("pin-leave"), button.waits);
   drawBuy(button);
 }

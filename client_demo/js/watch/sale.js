@@ -18,7 +18,7 @@ export class Sale {
     this.feed = feed;
     this.page = page;
     this.slot = slot;
-    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), takeBag: (lines) => this.hold(lines), receipt: (order) => this.receipt(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
+    this.sheets = new Sheets(feed, { ...page, pay: (order, token) => this.pay(order, token), giveBack: (order) => this.giveBack(order), takeBag: (lines) => this.hold(lines), useCoupon: (code) => this.useCoupon(code), receipt: (order) => this.receipt(order), payNote: (order) => (this.paying?.id === order.id ? this.paying.note : null) });
     /** The tap that waits for its answer: {key, lines: [{sku, quantity, price_minor}], at}. */
     this.tap = JSON.parse(kept.get(slot) ?? "null");
     /** The order being paid, and what the last attempt said. */
@@ -34,26 +34,29 @@ export class Sale {
     this.hold([{ sku, quantity: 1, price_minor }]);
   }
 
-  /** Asks for several, as one order: all of them or none. */
+  /** Asks for several, as one order: all of them or none. A coupon goes with what it is for. */
   hold(lines) {
     if (this.tap || !lines.length) return;
-    this.tap = { key: newKey(), lines, at: performance.now() };
+    const { code, skus } = this.page.coupon() ?? {};
+    const coupon = code && lines.some(({ sku }) => skus === null || skus.includes(sku)) ? { coupon: code } : {};
+    this.tap = { key: newKey(), lines, coupon, at: performance.now() };
     kept.set(this.slot, JSON.stringify(this.tap));
     for (const later of [0, SPINNER_MS + 10, STILL_MS + 10]) setTimeout(this.page.draw, later);
     void this.settleTap();
   }
 
   async settleTap() {
-    const { key, lines } = this.tap;
+    const { key, lines, coupon } = this.tap;
     const several = lines.length > 1;
     try {
-      const order = await this.insist("/orders", several ? { lines } : lines[0], key);
+      const order = await this.insist("/orders", { ...(several ? { lines } : lines[0]), ...coupon }, key);
       this.forget();
       for (const { sku } of lines) this.sheets.picked.delete(sku);
       this.feed.take(order);
       if (order.state === "held") this.sheets.hold(order);
     } catch (error) {
       this.forget();
+      if (error.code?.includes("coupon")) this.page.takeCoupon(null);
       this.refused(error.code ?? "refused", { sku: lines[0].sku, ...error.body, several });
     }
     this.page.draw();
@@ -118,6 +121,18 @@ export class Sale {
     const order = orders[this.sheets.holdId];
     const ends = { paid: "paid", expired: "hold_expired", cancelled: "given_back", refund_due: "hold_expired" };
     if (this.sheets.kind === "hold" && ends[order?.state]) this.refused(ends[order.state], { sku: order.lines[0].sku, order });
+  }
+
+  /** Asks what a coupon is worth, and buys with it from now on. → why not, or "" @param {string} code */
+  async useCoupon(code) {
+    try {
+      const told = await this.feed.api.call("GET", `/coupons/${encodeURIComponent(code.trim())}`);
+      if (told.over) return "That coupon is over.";
+      this.page.takeCoupon(told);
+      return "";
+    } catch (error) {
+      return error.code === "unknown_coupon" ? "There is no such coupon in this show." : (error.message ?? "No answer. Try again.");
+    }
   }
 
   /** How an order or a tap ended, in words. */

@@ -1,7 +1,7 @@
 /** The sheets over the watch page: hold, outcome, bag, paid partnership, keys. One <dialog>; the video plays on under it. */
 import { $, attr, h, icon, maybe, ring, setRing, show, text } from "../dom.js";
 import { countdown, money, price, timeOfDay } from "../format.js";
-import { holdLeft } from "../pricing.js";
+import { holdLeft, withCoupon } from "../pricing.js";
 import { titleOf, WORDS } from "../words.js";
 import { productRows, thumb } from "./rows.js";
 
@@ -38,6 +38,9 @@ function outcomeOf(code, detail, product, now) {
     limit_reached: { icon: "users", title: WORDS.limit(detail.limit, detail.limit), body: WORDS.limitRule(detail.limit) },
     not_for_sale: { icon: "bag", title: WORDS.notForSale, body: `The host has taken ${product?.title ?? "this"} out of the bag. Nothing was charged.` },
     mixed_sellers: { icon: "users", tone: "warn", title: "Two sellers", body: `${product?.title ?? "One of these"} has another seller. Buy it by itself. Nothing was charged.` },
+    coupon_over: { icon: "clock", tone: "warn", title: "The coupon is over", body: "Nothing was charged. You can buy at the price you see.", again: `Buy for ${now}`, ghost: "Not now" },
+    coupon_used_up: { icon: "users", tone: "warn", title: "The coupon is used up", body: "Others were faster. Nothing was charged. You can buy at the price you see.", again: `Buy for ${now}`, ghost: "Not now" },
+    coupon_not_for: { icon: "bag", tone: "warn", title: "The coupon takes nothing off here", body: "Nothing was charged. You can buy at the price you see.", again: `Buy for ${now}`, ghost: "Not now" },
     sales_paused: { icon: "pause", title: WORDS.salesArePaused, body: WORDS.moderatorCheck },
     show_closed: { icon: "clock", title: "The show is not open", body: "Nothing was charged." },
     banned: { icon: "ban", title: WORDS.banned, body: WORDS.bannedText },
@@ -163,14 +166,36 @@ export class Sheets {
     const take = h("button", { class: "btn act xl", "data-testid": "hold-bag", onclick: () => this.page.takeBag(this.bagLines()) });
     const pick = { of: (sku) => this.picked.get(sku) ?? 0, add: (sku, units) => this.pick(sku, units) };
     const close = h("button", { class: "rib", "aria-label": "Close", onclick: () => this.close() }, icon("x"));
-    this.open("bag", "In this show", h("div", { "data-testid": "bag-sheet" }, h("div", { class: "split" }, h("h2", { text: "In this show" }), close), rows, take, foot), () => {
+    const coupon = this.couponField();
+    this.open("bag", "In this show", h("div", { "data-testid": "bag-sheet" }, h("div", { class: "split" }, h("h2", { text: "In this show" }), close), rows, coupon, take, foot), () => {
       productRows(rows, { state: this.state, page: this.page, size: 56, act: "", pick });
       const lines = this.bagLines();
       show(take, lines.length);
       const units = lines.reduce((sum, line) => sum + line.quantity, 0);
-      text(take, `Hold ${units === 1 ? "1 item" : `${units} items`} for ${this.money(lines.reduce((sum, line) => sum + line.quantity * line.price_minor, 0))}`);
+      text(take, `Hold ${units === 1 ? "1 item" : `${units} items`} for ${this.money(lines.reduce((sum, line) => sum + line.quantity * withCoupon(line.price_minor, this.page.coupon(), line.sku), 0))}`);
       text(foot, this.state.skus.length ? "Stock comes from the sale ledger." : "Nothing listed yet. The host adds products during the show.");
     });
+  }
+
+  /** Where a coupon's code is typed, or the one in use. */
+  couponField() {
+    const input = h("input", { class: "grow", maxlength: "64", autocomplete: "off", autocapitalize: "characters", placeholder: "Coupon", "aria-label": "Coupon code", "data-testid": "coupon-code" });
+    const error = h("p", { class: "xs warnt", role: "alert", hidden: true, "data-testid": "coupon-error" });
+    const used = h("b", { class: "grow sm", "data-testid": "coupon-used" });
+    const form = h("form", { class: "row", onsubmit: async (event) => {
+      event.preventDefault();
+      maybe(error, await this.page.useCoupon(input.value));
+      draw();
+    } }, h("label", { class: "field grow" }, input), h("button", { class: "btn line t44", "data-testid": "coupon-go", text: "Use it" }));
+    const row = h("div", { class: "row" }, used, h("button", { type: "button", class: "btn ghost t44", "data-testid": "coupon-drop", text: "Do without", onclick: () => (this.page.takeCoupon(null), draw()) }));
+    const draw = () => {
+      const coupon = this.page.coupon();
+      show(form, !coupon);
+      show(row, coupon);
+      if (coupon) text(used, `${coupon.code} · ${coupon.percent_off === null ? this.money(coupon.amount_off_minor) : `${coupon.percent_off}%`} off ${coupon.skus ? "some of this" : "all of this"}`);
+    };
+    draw();
+    return h("div", { class: "cpn" }, form, row, error);
   }
 
   pick(sku, units) {

@@ -81,7 +81,8 @@ end
 -- An order's record is one string: a msgpack map of pid sku quantity seen_minor unit_minor flash ('' none) total_minor
 -- lot (where it was won in an auction) state expires (sale-clock ms) extended attempt token (a print) paid_by refunds
 -- (a list, see "Money back") static (JSON members that were frozen at the hold) seq. An order of several lines has `lines`,
--- each with the first five after pid, which it does not have itself. nil when there is no such order.
+-- each with the first five after pid, which it does not have itself. A line bought with a coupon has its code
+-- (`coupon`). nil when there is no such order.
 local function order(id)
   local record = redis.call('GET', base .. 'o:' .. id)
   if not record then return nil end
@@ -155,7 +156,18 @@ local function become(o, state, kind)
   return json
 end
 
--- Count units of a line against the viewer's caps (of a bundle: also those of its parts) and the flash price's quota;
+-- The quotas that a line counts against, beside what the product allows: of its flash price and of its coupon. Each is the
+-- key of its terms (quantity, used, per_viewer_max) and that of the units by pid.
+local NO_QUOTAS = {}
+local function quotas_of(l)
+  if l.flash == '' and not l.coupon then return NO_QUOTAS end
+  local out = {}
+  if l.flash ~= '' then out[1] = {'f:' .. l.flash, 'flashbought:' .. l.flash} end
+  if l.coupon then out[#out + 1] = {'c:' .. l.coupon, 'couponbought:' .. l.coupon, coupon = l.coupon} end
+  return out
+end
+
+-- Count units of a line against the viewer's caps (of a bundle: also those of its parts) and the quotas of its flash price and coupon;
 -- negative gives them back. What was won in an auction counts against none.
 local function count(o, l, units)
   if o.lot then return end
@@ -163,13 +175,14 @@ local function count(o, l, units)
   if product(l.sku).parts then
     each_piece(l.sku, units, function(p, n) redis.call('HINCRBY', base .. 'bought:' .. p.sku, o.pid, n) end)
   end
-  if l.flash == '' then return end
-  redis.call('HINCRBY', base .. 'flashbought:' .. l.flash, o.pid, units)
-  local used = redis.call('HINCRBY', base .. 'f:' .. l.flash, 'used', units)
+  for _, keys in ipairs(quotas_of(l)) do
+    redis.call('HINCRBY', base .. keys[2], o.pid, units)
+    redis.call('HINCRBY', base .. keys[1], 'used', units)
+  end
   local p = product(l.sku)
-  if p.flash_id == l.flash then
-    p.flash_used = used
-    redis.call('HSET', base .. 'p:' .. l.sku, 'flash_used', used)
+  if l.flash ~= '' and p.flash_id == l.flash then
+    p.flash_used = p.flash_used + units
+    redis.call('HSET', base .. 'p:' .. l.sku, 'flash_used', p.flash_used)
   end
 end
 

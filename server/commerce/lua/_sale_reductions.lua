@@ -1,4 +1,4 @@
--- for: flash show_flash
+-- for: flash show_flash coupon_put
 -- What a reduced price gives up, to be seen and confirmed by who asks for it.
 
 -- So many units of a product may be sold at it: of those that are not sold, at most `most`.

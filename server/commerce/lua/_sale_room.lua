@@ -33,10 +33,10 @@ local function make_room_in(p, short, free)
   end)
 end
 
--- Room for these lines (of different skus, at flash price `flash`, '' none) for this viewer, all or none: the caps and
+-- Room for these lines (of different skus, each at flash price `flash`, '' none, and perhaps with a `coupon`) for this viewer, all or none: the caps and
 -- quotas of all, then the stock. What people wait for is theirs, unless it is this viewer's turn (`in_turn`).
 local function room_for(pid, lines, in_turn)
-  local shelves, flashes = {}, {}
+  local shelves, quotas = {}, {}
   local function ask(p, units)
     local shelf, cap = shelves[p.sku], tonumber(p.per_viewer_max)
     if not shelf then
@@ -50,20 +50,20 @@ local function room_for(pid, lines, in_turn)
     local p = product(l.sku)
     if p.parts then ask(p, l.quantity) end
     each_piece(l.sku, l.quantity, ask)
-    if l.flash ~= '' then
-      local f = flashes[l.flash]
+    for _, keys in ipairs(quotas_of(l)) do
+      local f = quotas[keys[1]]
       if not f then
-        local terms = redis.call('HMGET', base .. 'f:' .. l.flash, 'quantity', 'used', 'per_viewer_max')
+        local terms = redis.call('HMGET', base .. keys[1], 'quantity', 'used', 'per_viewer_max')
         f = {quantity = tonumber(terms[1]), used = tonumber(terms[2]), cap = tonumber(terms[3]), asked = 0,
-          mine = tonumber(redis.call('HGET', base .. 'flashbought:' .. l.flash, pid) or 0)}
-        flashes[l.flash] = f
+          mine = tonumber(redis.call('HGET', base .. keys[2], pid) or 0)}
+        quotas[keys[1]] = f
       end
       f.asked = f.asked + l.quantity
     end
   end
   local function short()
     for _, l in ipairs(lines) do
-      local shelf, f, no = shelves[l.sku], flashes[l.flash], nil
+      local shelf, no = shelves[l.sku], nil
       if shelf.cap and shelf.mine + shelf.asked > shelf.cap then
         return refuse_line('limit_reached', lines, l, 'limit', shelf.cap)
       end
@@ -76,11 +76,15 @@ local function room_for(pid, lines, in_turn)
         end)
         if no then return no end
       end
-      if f and f.cap and f.mine + f.asked > f.cap then
-        return refuse_line('limit_reached', lines, l, 'limit', f.cap)
-      end
-      if f and f.quantity and f.used + f.asked > f.quantity then
-        return refuse_line('limit_reached', lines, l, 'limit', math.max(0, f.quantity - f.used))
+      for _, keys in ipairs(quotas_of(l)) do
+        local f = quotas[keys[1]]
+        if f.cap and f.mine + f.asked > f.cap then
+          return refuse_line('limit_reached', lines, l, 'limit', f.cap)
+        end
+        if f.quantity and f.used + f.asked > f.quantity then
+          return refuse_line(keys.coupon and 'coupon_used_up' or 'limit_reached', lines, l, 'limit',
+            math.max(0, f.quantity - f.used))
+        end
       end
     end
     for _, l in ipairs(lines) do
@@ -93,10 +97,14 @@ local function room_for(pid, lines, in_turn)
     end
   end
   local function free(o, l)
-    local f, mine = flashes[l.flash], o.pid == pid and not o.lot
-    local made_room = f ~= nil
-    if f then f.used = f.used - l.quantity end
-    if f and mine then f.mine = f.mine - l.quantity end
+    local mine, made_room = o.pid == pid and not o.lot, false
+    for _, keys in ipairs(quotas_of(l)) do
+      local f = quotas[keys[1]]
+      if f then
+        f.used, made_room = f.used - l.quantity, true
+        if mine then f.mine = f.mine - l.quantity end
+      end
+    end
     local function back(p, units)
       local shelf = shelves[p.sku]
       if not shelf then return end

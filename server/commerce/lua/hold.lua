@@ -1,15 +1,15 @@
 -- durable
 -- Reserve stock for a buyer at the prices in force, every line or none. arg: 1 order id (made from the buyer's idempotency
--- key: an order that exists is a repeat), 2 hold_ms, then of each line: sku (none twice), quantity, the unit price that the
+-- key: an order that exists is a repeat), 2 hold_ms, 3 the code of a coupon ('' none), then of each line: sku (none twice), quantity, the unit price that the
 -- buyer saw. The order of the checks is part of the public contract; each is made for all lines before the next.
-local id, lines = arg(1), {}
-for i = 7, #ARGV, 3 do
+local id, code, lines = arg(1), arg(3), {}
+for i = 8, #ARGV, 3 do
   lines[#lines + 1] = {sku = ARGV[i], quantity = tonumber(ARGV[i + 1]), seen_minor = tonumber(ARGV[i + 2])}
 end
 local known = order(id)
 if known then
   local had = lines_of(known)
-  local same = #had == #lines
+  local same = #had == #lines and (known.asked_coupon or '') == code
   for i, l in ipairs(lines) do
     local h = had[i]
     same = same and h.sku == l.sku and h.quantity == l.quantity and h.seen_minor == l.seen_minor
@@ -40,6 +40,16 @@ for i, l in ipairs(lines) do
       'price_reason', RAW(reasons[i]))
   end
 end
+if code ~= '' then
+  local c, is_used = coupon(code), false
+  if not c then return refuse('unknown_coupon') end
+  if is_coupon_over(c) then return refuse('coupon_over') end
+  for i, l in ipairs(lines) do
+    local less = covers(c, l.sku) and with_coupon(c, product(l.sku), l.unit_minor)
+    if less then l.unit_minor, l.coupon, reasons[i], is_used = less, code, reason_json('coupon', code), true end
+  end
+  if not is_used then return refuse('coupon_not_for') end
+end
 local no, due = room_for(actor, lines)
 if no then return no end
 
@@ -54,9 +64,9 @@ for i, l in ipairs(lines) do
   commission = commission + math.floor(minor / 10000) * line_bps
     + math.floor(((minor % 10000) * line_bps + 5000) / 10000)
   if line_bps ~= bps then rate = 'null' end
-  told[i] = string.format('{"sku":"%s","quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s,"price_reason":%s%s}',
+  told[i] = string.format('{"sku":"%s","quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s,"price_reason":%s%s%s}',
     l.sku, l.quantity, l.unit_minor, versions[i], l.flash == '' and 'null' or '"' .. l.flash .. '"', reasons[i],
-    several and string.format(',"commission_bps":%d', line_bps) or '')
+    l.coupon and ',"coupon":"' .. code .. '"' or '', several and string.format(',"commission_bps":%d', line_bps) or '')
 end
 local one = lines[1]
 local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","market":%s,"lines":[%s],%s'
@@ -66,6 +76,7 @@ local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","
   several and '' or string.format('"sku":"%s","quantity":%d,"unit_price_minor":%d,', one.sku, one.quantity,
     one.unit_minor), goods, goods, rate, commission, show.currency, ts)
 local o = several and {lines = lines} or one
+if code ~= '' then o.asked_coupon = code end
 o.id, o.pid, o.total_minor, o.expires, o.attempt, o.paid_by, o.refunds, o.static = id, actor, goods,
   sale_ms + tonumber(arg(2)), 0, 0, {}, static
 redis.call('ZADD', base .. 'holds', o.expires, id)

@@ -23,6 +23,8 @@ CONTRACT = {
     "/api/v1/shows/{show}/products/{sku}/waitlist": {"post", "delete"},
     "/api/v1/shows/{show}/waitlist": {"get"},
     "/api/v1/shows/{show}/draws": {"post"},
+    "/api/v1/shows/{show}/coupons": {"get"},
+    "/api/v1/shows/{show}/coupons/{code}": {"get", "put", "delete"},
     "/api/v1/shows/{show}/draws/{draw}": {"get"},
     "/api/v1/shows/{show}/draws/{draw}/entries": {"post"},
     "/api/v1/shows/{show}/draws/{draw}/cancel": {"post"},

@@ -1,5 +1,6 @@
 """The loader's text work: header, library, role table."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,26 @@ def test_every_script_of_the_server_asks_about_known_actions() -> None:
     assert {"create", "life", "member", "moderate", "snapshot"} <= scripts.keys()
 
 
+def test_every_script_has_the_libraries_whose_functions_it_calls() -> None:
+    libraries = "\n".join(path.read_text() for path in SERVER.glob("*/lua/_*.lua"))
+    names = re.findall(r"^local function (\w+)\(", libraries, re.MULTILINE)
+    missing = {
+        (script.name, name)
+        for script in load_scripts(role_table()).values()
+        for name in names
+        if re.search(rf"(?<![\w.]){name}\(", code := _without_comments(script.source.decode()))
+        and not re.search(rf"^local function {name}\(|^local {name}\b", code, re.MULTILINE)
+    }
+    assert not missing
+
+
+def _without_comments(source: str) -> str:
+    return re.sub(r"--.*", "", source)
+
+
 READ_ONLY = {
+    "coupon_get",
+    "coupon_list",
     "draw_entries",
     "draw_get",
     "lot_get",
@@ -93,6 +113,7 @@ def test_nothing_that_buys_or_stops_a_sale_gives_way() -> None:
         "bag_put": "price",
         "set_put": "price",
         "set_drop": "price",
+        "coupon_put": "price",
         "products_import": "price",
         "pin": "price",
     }
