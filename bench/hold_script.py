@@ -59,6 +59,7 @@ def holds(sha: str, sku: str, count: int) -> list[Command]:
             "k",
             f"o_{sku}_{i}",
             120_000,
+            "",
             sku,
             1,
             1000,

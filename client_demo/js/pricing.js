@@ -49,7 +49,7 @@ export const lotLeft = (show, lot, serverMs) => (lot.state === "open" ? Math.max
 export function withCoupon(price_minor, coupon, sku) {
   if (!coupon || (coupon.skus && !coupon.skus.includes(sku))) return price_minor;
   const off = coupon.percent_off === null ? coupon.amount_off_minor : Math.floor((price_minor * coupon.percent_off) / 100);
-  return Math.max(0, price_minor - off);
+  return Math.max(Math.min(1, price_minor), price_minor - off); // one minor unit stays
 }
 
 /** Time left of a hold, on the sale clock; 0 when it is over. */

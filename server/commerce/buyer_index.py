@@ -51,11 +51,11 @@ class BuyerIndex:
         """(show, order) of the buyer's newest orders, newest first."""
         call = self._store.writes.call  # behind what this process has just noted
         shows = cast("list[bytes]", await call("ZREVRANGE", f"ls:buyer:{pid}", 0, SHOWS_MAX - 1))
-        found: list[tuple[int, str, str]] = []
+        found: list[tuple[float, str, str]] = []
         for show in (raw.decode() for raw in shows):
             rows = await call("ZREVRANGE", f"ls:{{{show}}}:by:{pid}", 0, ORDERS_MAX - 1, "WITHSCORES")
             flat = cast("list[bytes]", rows)
-            found += [(int(flat[i + 1]), show, flat[i].decode()) for i in range(0, len(flat), 2)]
+            found += [(float(flat[i + 1]), show, flat[i].decode()) for i in range(0, len(flat), 2)]
         found.sort(key=lambda row: row[0], reverse=True)
         return [(show, order) for _, show, order in found[:ORDERS_MAX]]
 

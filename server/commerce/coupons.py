@@ -70,9 +70,9 @@ class Coupons:
         self._store = store
 
     async def make(
-        self, show: str, principal: Principal, code: str, spec: CouponSpec, *, idempotency_key: str = ""
+        self, show: str, principal: Principal, code: str, spec: CouponSpec
     ) -> CouponView | Refused:
-        """Make a coupon.
+        """Make a coupon; to ask for the very same again changes nothing.
 
         Refusals: bad_request (not one of both reductions, or a code that is none), forbidden, show_closed (it
         has ended), coupon_exists, unknown_sku, confirm_required (it takes more than 70 % off a list price, or
@@ -94,9 +94,7 @@ class Coupons:
             "1" if spec.confirm else "",
             COUPONS_MAX,
         )
-        reply = await run_for(
-            self._store, "coupon_put", show, principal, asked, idempotency_key=idempotency_key
-        )
+        reply = await run_for(self._store, "coupon_put", show, principal, asked)
         return reply if isinstance(reply, Refused) else msgspec.json.decode(reply[1], type=CouponView)
 
     async def end(self, show: str, principal: Principal, code: str) -> CouponView | Refused:

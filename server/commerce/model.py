@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from server.commerce.bag import Wanted
 from server.commerce.model_coupons import Coupon, Coupons
-from server.commerce.model_records import HOLDING, TURN_MS, FlashTerms, Line, Order
+from server.commerce.model_records import HOLDING, TURN_MS, FlashTerms, Line, Order, shortened
 from server.commerce.pricing import (
     PriceInForce,
     price_in_force,
@@ -56,11 +56,16 @@ class Sale(Coupons):
             return bought
         if refused := self._no_room(pid, bought):
             return refused
-        deadline = self.sale_ms(ts) + self.hold_ms
+        deadline = self.sale_ms(ts) + shortened(self.hold_ms, self._ran_out(pid))
         self.orders[pid, key] = order = Order(pid, bought, deadline, coupon=coupon)
         self._end_if_used_up(ts, order)
         self.give_turns(ts)
         return "held"
+
+    def _ran_out(self, pid: str) -> int:
+        """How many of this buyer's orders ran out unpaid since one that did not."""
+        own = [order.state for order in self.orders.values() if order.pid == pid]
+        return next((n for n, state in enumerate(reversed(own)) if state != "expired"), len(own))
 
     def _closed(self, pid: str, wanted: Sequence[Wanted]) -> Refused | None:
         for line in wanted:
@@ -99,7 +104,8 @@ class Sale(Coupons):
                 asked = sum(o.quantity for o in lines if o.coupon == code)
                 bought = self.coupon_bought(code, pid), self.coupon_bought(code)
                 if refused := _over(self.coupons[code], bought, asked):
-                    return Refused(refused.code, _named(lines, line.sku, **refused.detail))
+                    named = {"coupon": code} if refused.code == "limit_reached" else {}
+                    return Refused(refused.code, _named(lines, line.sku, **refused.detail, **named))
         for line in lines:
             pieces = self.pieces(line.sku).items()
             short = [free(sku) // n for sku, n in pieces if free(sku) < asked_of[sku]]

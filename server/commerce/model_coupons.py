@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from server.commerce.model_catalogue import Catalogue
 from server.commerce.model_records import COUNTED, Line
-from server.commerce.pricing import is_deep, with_coupon
+from server.commerce.pricing import is_deep, price_in_force, with_coupon
 from server.store.outcome import Refused
 
 
@@ -19,7 +19,12 @@ class Coupon:
     quantity: int | None
     per_viewer_max: int | None
     expires_ms: int | None
+    lasts_s: int | None = None
     ended: bool = False
+
+    def is_as(self, other: "Coupon") -> bool:
+        """Whether the very same was asked for, now or before."""
+        return replace(self, ended=False, expires_ms=None) == replace(other, ended=False, expires_ms=None)
 
     def price(self, price_minor: int, floor_minor: int | None) -> int | None:
         """A price with the coupon; None where that would be no less, or below the floor."""
@@ -38,17 +43,18 @@ class Coupons(Catalogue):
         if self.state == "ended":
             return Refused("show_closed")
         if code in self.coupons:
-            return Refused("coupon_exists")
+            return "ok" if self.coupons[code].is_as(coupon) else Refused("coupon_exists")
         if unknown := [sku for sku in coupon.skus if sku not in self.products]:
             return Refused("unknown_sku", {"sku": unknown[0]})
-        if not confirm and any(self._is_risky(sku, coupon) for sku in coupon.skus or self.products):
+        if not confirm and any(self._is_risky(ts, sku, coupon) for sku in coupon.skus or self.products):
             return Refused("confirm_required")
         self.coupons[code] = coupon
         return "ok"
 
-    def _is_risky(self, sku: str, coupon: Coupon) -> bool:
+    def _is_risky(self, ts: int, sku: str, coupon: Coupon) -> bool:
         product = self.products[sku]
-        price = coupon.price(product.list_price_minor, product.floor_minor)
+        now = price_in_force(self.prices(sku), self.sale_ms(ts)).price_minor
+        price = coupon.price(min(now, product.list_price_minor), product.floor_minor)
         if price is None:
             return False
         below_cost = product.cost_minor is not None and price < product.cost_minor

@@ -11,6 +11,16 @@ TURN_MS = 60_000
 """How long the private hold of the next in line lasts, before its buyer begins to pay."""
 
 
+def shortened(hold_ms: int, ran_out: int) -> int:
+    """How long a hold lasts for one whose last `ran_out` orders ran out unpaid.
+
+    One is forgiven; from the second on half as long each, by four at most, and 15 s at least.
+    """
+    if ran_out < 2:
+        return hold_ms
+    return min(hold_ms, max(15_000, hold_ms // 2 ** (min(ran_out, 4) - 1)))
+
+
 @dataclass
 class FlashTerms:
     """What a flash price promises beside the price: how many in all, and how many for one viewer.

@@ -121,10 +121,12 @@ def show_price(list_price_minor: int, percent_off: int, floor_minor: int | None)
 
 
 def with_coupon(price_minor: int, percent_off: int | None, amount_off_minor: int | None) -> int:
-    """What a coupon makes of the price in force: a percentage of it off, or else an amount, not below 0."""
+    """What a coupon makes of the price in force: a percentage of it off, or else an amount. One minor unit
+    stays: what is for nothing is given away in a draw.
+    """
     if percent_off is not None:
         return reduced(price_minor, percent_off)
-    return price_minor - min(price_minor, amount_off_minor or 0)
+    return price_minor - min(max(0, price_minor - 1), amount_off_minor or 0)
 
 
 DEEP_PERCENT = 70

@@ -36,9 +36,7 @@ class CouponList(msgspec.Struct, frozen=True):
 )
 async def make_coupon(call: Call[CouponSpec]) -> Answer:
     """Make a coupon; what it is never changes."""
-    made = await call.services.coupons.make(
-        call.show, call.principal, call.path["code"], call.body, idempotency_key=call.key
-    )
+    made = await call.services.coupons.make(call.show, call.principal, call.path["code"], call.body)
     if isinstance(made, Refused):
         raise problem_of(made)
     return Answer(201, made)

@@ -40,7 +40,11 @@ ORDER_PROBLEMS: Final = (
     "not_for_sale",
     "mixed_sellers",
     "price_changed",
+    "unknown_coupon",
+    "coupon_over",
+    "coupon_not_for",
     "limit_reached",
+    "coupon_used_up",
     "sold_out",
     "idempotency_conflict",
 )

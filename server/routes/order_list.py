@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 from starlette.responses import StreamingResponse
 
 from server.commerce.csv_cells import lines
@@ -39,6 +40,7 @@ COLUMNS: Final = (
     "commission_minor",
     "refunded_minor",
     "currency",
+    "coupon",
 )
 
 
@@ -108,6 +110,7 @@ def rows_of(order: bytes) -> Iterable[tuple[object, ...]]:
             view.commission_minor,
             refunded,
             view.currency,
+            line.coupon if line.coupon is not UNSET else "",
         )
 
 

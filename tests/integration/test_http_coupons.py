@@ -36,6 +36,9 @@ async def test_a_coupon_takes_off_what_it_says(web: Web) -> None:
     assert both["total_minor"] == 800
     answer = await refused(409, "limit_reached", buy(web, "anna", key="third"))
     assert answer["limit"] == 2
+    assert answer["coupon"] == "AUTUMN"
+    file = (await web.call("GET", "orders.csv", token=web.creator)).text.splitlines()
+    assert [row.rsplit(",", 1)[1] for row in file] == ["coupon", "AUTUMN", "AUTUMN"]
     (listed,) = (await expect(200, web.call("GET", "coupons", token=web.creator)))["coupons"]
     assert listed["used"] == 2
 
@@ -65,6 +68,26 @@ async def test_a_coupon_that_is_over_buys_nothing_and_holds_stay(web: Web) -> No
     await refused(409, "coupon_over", buy(web, "boris", "FIVE"))
 
 
+async def test_the_preview_says_no_more_than_it_can_cost(web: Web) -> None:
+    vase = {"title": "Vase", "price_minor": 500, "stock": 9, "cost_minor": 400}
+    await expect(201, web.call("PUT", "products/vase", vase, token=web.creator))
+    answer = await refused(409, "confirm_required", make(web, percent_off=80, quantity=2))
+    told = (answer["units"], answer["given_up_minor"], answer["loss_minor"])
+    assert told == (2, 1_600, 600), "two units: of the mug 800 less each, of the vase 300 below its cost"
+    await expect(201, make(web, percent_off=80, quantity=2, confirm=True))
+
+
+async def test_a_coupon_gives_nothing_away(web: Web) -> None:
+    await expect(201, make(web, amount_off_minor=5_000, confirm=True))
+    assert (await expect(201, buy(web, "anna")))["total_minor"] == 1
+
+
+async def test_a_show_has_a_hundred_coupons(web: Web) -> None:
+    for n in range(100):
+        await expect(201, make(web, f"c-{n}", percent_off=5))
+    await refused(409, "too_many_coupons", make(web, "one-more", percent_off=5))
+
+
 async def test_what_is_refused_changes_nothing(web: Web) -> None:
     vase = {"title": "Vase", "price_minor": 500, "stock": 2, "floor_minor": 450, "cost_minor": 440}
     await expect(201, web.call("PUT", "products/vase", vase, token=web.creator))
@@ -88,6 +111,7 @@ async def test_what_is_refused_changes_nothing(web: Web) -> None:
     assert await web.digest() == before
     await expect(201, make(web, percent_off=20, skus=["vase"]))
     await refused(409, "coupon_exists", make(web, percent_off=5))
+    await expect(201, make(web, percent_off=20, skus=["vase"]))  # the very same, as after a lost answer
     await refused(409, "coupon_not_for", buy(web, "anna"))
     await refused(409, "coupon_not_for", buy(web, "anna", sku="vase"))  # it would be below the floor
     changed = await refused(409, "price_changed", buy(web, "anna", price_minor=900))

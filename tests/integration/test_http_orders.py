@@ -72,7 +72,7 @@ async def test_buyers_at_once_never_get_more_than_there_is(web: Web) -> None:
         ({"price_minor": 10**11 + 1}, "price_minor"),
         ({"sku": 7}, "sku"),
         ({"sku": ""}, "sku"),
-        ({"coupon": "x"}, "coupon"),
+        ({"discount": "X"}, "discount"),
     ],
 )
 async def test_a_body_out_of_bounds_is_refused_by_name(

@@ -76,3 +76,24 @@ async def test_a_hold_that_is_due_counts_as_free_before_anybody_wrote_it(store: 
     assert await sale.state(first) == "expired"
     assert [order["order"]["id"] for order in await bodies(store, "show", "order.expired")] == [first]
     assert await sale.stock() == (0, 1, 0)
+
+
+async def test_who_lets_holds_run_out_keeps_the_next_for_a_shorter_time(store: Store) -> None:
+    sale = await Sale(store).start()
+    await sale.product()
+
+    async def lasts_ms() -> tuple[str, int]:
+        placed = await sale.hold()
+        assert isinstance(placed, Placed)
+        order = placed.order.view()
+        assert order.expires_at_ms is not None
+        return order.id, order.expires_at_ms - order.placed_at_ms
+
+    for share in (1, 1, 2, 4, 8, 8):  # the first that runs out is forgiven
+        _, ms = await lasts_ms()
+        assert ms == HOLD_MS // share
+        await advance(store, "show", HOLD_MS)
+    order, _ = await lasts_ms()
+    assert isinstance(await sale.ledger.cancel("show", ANNA, order), OrderState)
+    assert (await lasts_ms())[1] == HOLD_MS, "who gives one back begins anew"
+    assert isinstance(await sale.hold(BORIS), Placed)

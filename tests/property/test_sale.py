@@ -67,7 +67,13 @@ MUTATIONS = {
         "base .. keys[1], 'used', units)",
         "base .. keys[1], 'used', math.max(0, units))",
     ),
+    "one's share of a coupon is not counted": (
+        "base .. keys[2], o.pid, units)",
+        "base .. keys[2], o.pid, 0)",
+    ),
     "a coupon that is over": ("if is_coupon_over(c) then", "if false then"),
+    "hoarders keep theirs as long": ("if ran_out >= RAN_OUT_MAX then", "if false then"),
+    "a hold that is due is not seen": ("and not is_due(o) then break", "then break"),
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 

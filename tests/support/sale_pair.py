@@ -315,6 +315,7 @@ class SalePair:
             spec.quantity,
             spec.per_viewer_max,
             None if lasts_s is None else self.ts + lasts_s * 1000,
+            lasts_s,
         )
         said = self.model.make_coupon(self.ts, code, coupon, confirm=spec.confirm)
         if isinstance(real, Refused) and real.code == "confirm_required":
@@ -330,6 +331,11 @@ class SalePair:
             code = record["code"]
             free = sum(line["quantity"] for line in due if line.get("coupon") == code)
             assert int(record["used"]) - free == self.model.coupon_bought(code)
+            (bought,) = self.read(f"couponbought:{code}")
+            for who in PEOPLE:
+                mine = [line for line in due if line["pid"] == who.pid and line.get("coupon") == code]
+                freed = sum(line["quantity"] for line in mine)
+                assert int(bought.get(who.pid, 0)) - freed == self.model.coupon_bought(code, who.pid)
 
     def join(self, who: Principal, sku: str) -> None:
         key = self.new_key()

@@ -156,6 +156,12 @@ local function become(o, state, kind)
   return json
 end
 
+-- Keep an order with its buyer's others, in the order in which they came; `newest`: the score of the last one, or nil. Two
+-- of one millisecond are told apart by its thousandth.
+local function keep_by_buyer(pid, id, newest)
+  redis.call('ZADD', base .. 'by:' .. pid, math.max(ts, newest and newest + 0.001 or 0), id)
+end
+
 -- The quotas that a line counts against, beside what the product allows: of its flash price and of its coupon. Each is the
 -- key of its terms (quantity, used, per_viewer_max) and that of the units by pid.
 local NO_QUOTAS = {}

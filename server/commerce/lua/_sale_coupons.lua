@@ -17,7 +17,8 @@ local function covers(c, sku) return c.skus == '' or string.find(' ' .. c.skus .
 
 -- What a unit of product `p` at `price` costs with the coupon; nil where that would be below its floor, or no less.
 local function with_coupon(c, p, price)
-  local off = c.percent_off and math.floor(price * c.percent_off / 100) or math.min(price, c.amount_off_minor)
+  local off = c.percent_off and math.floor(price * c.percent_off / 100)
+    or math.min(math.max(0, price - 1), c.amount_off_minor) -- one minor unit stays
   if off == 0 or price - off < (tonumber(p.floor_minor) or 0) then return nil end
   return price - off
 end

@@ -16,7 +16,7 @@ local function give(o, p, version, reason, mark)
   o.sku, o.quantity, o.total_minor, o.expires = p.sku, 1, price, sale_ms + o.hold_ms
   o.attempt, o.paid_by, o.refunds, o.static, o.hold_ms = 0, 0, {}, string.sub(static, 2, -2), nil
   redis.call('ZADD', base .. 'holds', o.expires, o.id)
-  redis.call('ZADD', base .. 'by:' .. o.pid, ts, o.id)
+  keep_by_buyer(o.pid, o.id, tonumber(redis.call('ZRANGE', base .. 'by:' .. o.pid, 0, 0, 'REV', 'WITHSCORES')[2]))
   if o.flash ~= '' then redis.call('ZADD', base .. 'flashorders:' .. o.flash, ts, o.id) end
   move(o, -1, 1, 0, 1)
   become(o, 'held', 'held')

@@ -79,7 +79,7 @@ local function room_for(pid, lines, in_turn)
       for _, keys in ipairs(quotas_of(l)) do
         local f = quotas[keys[1]]
         if f.cap and f.mine + f.asked > f.cap then
-          return refuse_line('limit_reached', lines, l, 'limit', f.cap)
+          return refuse_line('limit_reached', lines, l, 'limit', f.cap, keys.coupon and 'coupon', keys.coupon)
         end
         if f.quantity and f.used + f.asked > f.quantity then
           return refuse_line(keys.coupon and 'coupon_used_up' or 'limit_reached', lines, l, 'limit',

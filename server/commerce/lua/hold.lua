@@ -2,6 +2,23 @@
 -- Reserve stock for a buyer at the prices in force, every line or none. arg: 1 order id (made from the buyer's idempotency
 -- key: an order that exists is a repeat), 2 hold_ms, 3 the code of a coupon ('' none), then of each line: sku (none twice), quantity, the unit price that the
 -- buyer saw. The order of the checks is part of the public contract; each is made for all lines before the next.
+
+-- Who let so many holds in a row run out keeps the next for half as long, and half of that with each more.
+local RAN_OUT_MAX, RAN_OUT_SEEN_MAX, SHORT_HOLD_MS = 2, 4, 15000
+-- How long a new hold of the actor lasts, and the score of their newest order.
+local function shortened(hold_ms)
+  local own, ran_out = redis.call('ZRANGE', base .. 'by:' .. actor, 0, RAN_OUT_SEEN_MAX - 1, 'REV', 'WITHSCORES'), 0
+  for i = 1, #own, 2 do
+    local o = order(own[i])
+    if o.state ~= 'expired' and not is_due(o) then break end
+    ran_out = ran_out + 1
+  end
+  if ran_out >= RAN_OUT_MAX then
+    hold_ms = math.min(hold_ms, math.max(SHORT_HOLD_MS, math.floor(hold_ms / 2 ^ (ran_out - RAN_OUT_MAX + 1))))
+  end
+  return hold_ms, tonumber(own[2])
+end
+
 local id, code, lines = arg(1), arg(3), {}
 for i = 8, #ARGV, 3 do
   lines[#lines + 1] = {sku = ARGV[i], quantity = tonumber(ARGV[i + 1]), seen_minor = tonumber(ARGV[i + 2])}
@@ -53,6 +70,7 @@ end
 local no, due = room_for(actor, lines)
 if no then return no end
 
+local hold_ms, newest = shortened(tonumber(arg(2)))
 expire_all(due)
 local goods, commission, bps = 0, 0, tonumber(first.commission_bps) or 0
 local told, rate = {}, string.format('%d', bps)
@@ -78,9 +96,9 @@ local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","
 local o = several and {lines = lines} or one
 if code ~= '' then o.asked_coupon = code end
 o.id, o.pid, o.total_minor, o.expires, o.attempt, o.paid_by, o.refunds, o.static = id, actor, goods,
-  sale_ms + tonumber(arg(2)), 0, 0, {}, static
+  sale_ms + hold_ms, 0, 0, {}, static
 redis.call('ZADD', base .. 'holds', o.expires, id)
-redis.call('ZADD', base .. 'by:' .. actor, ts, id)
+keep_by_buyer(actor, id, newest)
 for _, l in ipairs(lines) do
   if l.flash ~= '' then redis.call('ZADD', base .. 'flashorders:' .. l.flash, ts, id) end
 end
