@@ -369,14 +369,20 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
         lines = [Wanted(sku, n, seen) for sku, n in zip(SKUS, quantities, strict=True) if n]
         self.place_bag(who, self.new_key(), lines or [Wanted(SET, 1, seen)], code)
 
-    @rule(who=people, cap=small, quantity=small, sku=skus, end=st.sampled_from(("", "", "let go", "wait")))
+    @rule(
+        who=people,
+        limits=st.sampled_from(((None, 1), (1, None), (2, 1), (1, 2), (None, None))),
+        sku=st.sampled_from(SKUS),
+        end=st.sampled_from(("", "", "let go", "wait", "ended")),
+    )
     def use_a_coupon_up(
-        self, who: Principal, cap: int | None, quantity: int | None, sku: str, end: str
+        self, who: Principal, limits: tuple[int | None, int | None], sku: str, end: str
     ) -> None:
-        """One buys with it until that is refused, one unit each; the last may be let go or run out."""
-        code = f"C-{self.new_key()}".upper()
+        """One buys with it until that is refused; each may be let go or run out, or the coupon is ended."""
+        code, (cap, quantity) = f"C-{self.new_key()}".upper(), limits
         spec = CouponSpec(percent_off=10, quantity=quantity, per_viewer_max=cap, confirm=True)
         self.make_coupon(code, spec)
+        self.restock(sku, 3)
         for _ in range(3):
             key = (who.pid, self.new_key())
             self.place_bag(who, key[1], [Wanted(sku, 1, ANY_PRICE)], code)
@@ -384,6 +390,8 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
                 self.let_go(self.pick_order(0, [key]))
             elif key in self.ids and end == "wait":
                 self.move_clock_to_the_end_of(self.model.orders[key])
+            elif end == "ended":
+                self.end_coupon(code)
 
     @rule(who=people, first=st.booleans(), units=st.integers(1, 2), sets=st.integers(1, 2))
     def hold_a_bundle_and_its_part(self, who: Principal, first: bool, units: int, sets: int) -> None:

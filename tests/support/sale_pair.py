@@ -22,7 +22,7 @@ from server.commerce.pricing import Repeat, price_in_force
 from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
 from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
-from server.log.state import ProductView
+from server.log.state import ProductView, ShowSnapshot
 from server.store.outcome import Refused
 from server.store.scripts import PRELUDE, SERVER, Script, compose
 from server.store.store import Store
@@ -70,6 +70,7 @@ class SalePair:
         self.waitlist = Waitlist(store, settings(), self.sale.ledger.buyers)
         self.model = model.Sale(HOLD_MS, EXTENSION_MS)
         self.ids: dict[tuple[str, str], str] = {}
+        self.hashes: dict[str, Record] = {}
         self.turns: set[tuple[str, str]] = set()
         """Those of them that were made when somebody's turn had come."""
         self.ts = self.keys = 0
@@ -327,11 +328,10 @@ class SalePair:
         self.agree("ok" if isinstance(real, CouponView) else real, self.model.end_coupon(code))
 
     def coupons_agree(self, due: list[Record]) -> None:
-        for record in self.read(*(f"c:{code}" for code in self.model.coupons)):
-            code = record["code"]
+        for code in self.model.coupons:
+            record, bought = self.hashes[f"c:{code}"], self.hashes[f"couponbought:{code}"]
             free = sum(line["quantity"] for line in due if line.get("coupon") == code)
             assert int(record["used"]) - free == self.model.coupon_bought(code)
-            (bought,) = self.read(f"couponbought:{code}")
             for who in PEOPLE:
                 mine = [line for line in due if line["pid"] == who.pid and line.get("coupon") == code]
                 freed = sum(line["quantity"] for line in mine)
@@ -349,14 +349,13 @@ class SalePair:
             self.turns.add((pid, key))
             self.ids[pid, key] = self.waitlist.order_id(SHOW, pid, key)
 
-    def check_lines(self) -> None:
-        for who in PEOPLE:
+    def lines_agree(self, seen: list[Any]) -> None:
+        for who, real in zip(PEOPLE, seen, strict=True):
             said = [
                 Line(sku, len(line), list(line).index(who.pid) + 1 if who.pid in line else None)
                 for sku, line in sorted(self.model.waiting.items())
                 if line
             ]
-            real = self._run(self.waitlist.lines(SHOW, who))
             assert real == Lines(said), (real, said)
 
     def agree(self, real: object, said: object) -> None:
@@ -384,16 +383,31 @@ class SalePair:
     def flash_of(self, sku: str) -> str:
         return self._run(self.store.reads.call("HGET", f"ls:{{{SHOW}}}:p:{sku}", "flash_id")).decode()
 
-    def read(self, *keys: str) -> list[Record]:
-        """Hashes of the show, all in one round trip."""
+    async def read(self, key: str) -> Record:
+        """A hash of the show."""
+        flat: Any = await self.store.reads.call("HGETALL", f"ls:{{{SHOW}}}:{key}")
+        return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
 
-        async def ask() -> list[Any]:
-            return await asyncio.gather(
-                *(self.store.reads.call("HGETALL", f"ls:{{{SHOW}}}:{key}") for key in keys)
-            )
-
-        flats = self._run(ask())
-        return [{flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)} for flat in flats]
+    async def look(self) -> tuple[list[Record], ShowSnapshot | None, list[Any]]:
+        """All that the real side shows, in one round trip: records in the order of `ids`, the snapshot, the
+        line as each sees it; and `hashes`.
+        """
+        kept = {
+            "c": self.model.coupons,
+            "couponbought": self.model.coupons,
+            "f": self.model.flashes,
+            "bought": self.model.products,
+            "p": self.model.products,
+        }
+        keys = [f"{kind}:{name}" for kind, names in kept.items() for name in names]
+        records, snapshot, lines, hashes = await asyncio.gather(
+            asyncio.gather(*(self.sale.record(order) for order in self.ids.values())),
+            reader.snapshot(self.store, SHOW),
+            asyncio.gather(*(self.waitlist.lines(SHOW, who) for who in PEOPLE)),
+            asyncio.gather(*(self.read(key) for key in keys)),
+        )
+        self.hashes = dict(zip(keys, hashes, strict=True))
+        return records, snapshot, lines
 
     def records(self) -> list[Record]:
         """The orders' records, in the order of `ids`."""
@@ -412,8 +426,8 @@ class SalePair:
         """Both sides show the same: orders, stock, caps, quotas, prices in force."""
         self.model.advance(self.ts)
         self.take_note_of_turns()
-        self.check_lines()
-        records = self.records()
+        records, snapshot, lines = self._run(self.look())
+        self.lines_agree(lines)
         for key, record in zip(self.ids, records, strict=True):
             order = self.model.orders[key]
             assert self.seen_state(record["state"], record["expires"]) == order.state
@@ -421,15 +435,14 @@ class SalePair:
             assert [(back["amount"], back["units"]) for back in record["refunds"]] == order.refunds
             assert sum("done" in back for back in record["refunds"]) == order.returned
         due = self.due_among(records)
-        snapshot = self._run(reader.snapshot(self.store, SHOW))
+        assert snapshot is not None
         assert [view.sku for view in snapshot.products] == list(self.model.products)
         for view in snapshot.products:
             self.product_agrees(view, due)
         self.coupons_agree(due)
-        flashes = self.read(*(f"f:{flash}" for flash in self.model.flashes))
-        for flash, record in zip(self.model.flashes, flashes, strict=True):
+        for flash in self.model.flashes:
             free = sum(o["quantity"] for o in due if o["flash"] == flash)
-            assert int(record["used"]) - free == self.model.flash_bought(flash)
+            assert int(self.hashes[f"f:{flash}"]["used"]) - free == self.model.flash_bought(flash)
 
     def product_agrees(self, view: ProductView, due: list[Record]) -> None:
         product, sku = self.model.products[view.sku], view.sku
@@ -448,7 +461,7 @@ class SalePair:
             assert due or view.left == stock[0]
         else:
             assert (view.left + free, view.held - free, view.sold) == stock
-        (bought,) = self.read(f"bought:{sku}")
+        bought = self.hashes[f"bought:{sku}"]
         for who in PEOPLE:
             mine = sum(units(line) for line in due if line["pid"] == who.pid)
             assert int(bought.get(who.pid, 0)) - mine == self.model.bought(sku, who.pid)
@@ -462,7 +475,7 @@ class SalePair:
         assert (view.flash.id if view.flash else None) == (flash.id if flash else None)
         lowest = self.model.reference_price(self.ts, sku)
         told = view.reference_price_minor
-        (record,) = self.read(f"p:{sku}")
+        record = self.hashes[f"p:{sku}"]
         if (
             "flash_id" in record and not flash
         ):  # over, which the sweeper is about to write; all lows are told then
