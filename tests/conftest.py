@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from support import store as stores
 
 from server.children import raise_open_files
 from server.store.store import Store
 
+settings.register_profile("untimed", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("untimed")
 raise_open_files()  # a thousand viewers and their server in one process are two thousand sockets
 
 

@@ -1,11 +1,11 @@
 """The script loader: generated role table + prelude + body, run by content hash.
 
 A script is a file `server/*/lua/<name>.lua`; names are unique. A file whose name begins with `_` is no script
-but a library: it stands between the prelude and every body of its directory, or only those that a line
-`-- for: …` of it names (a script pays for every function that stands before it). A body with a line
+but a library: it stands between the prelude and every body of its directory, or only those that its first
+line, `-- for: …`, names (a script pays for every function that stands before it). A body with a line
 `-- durable` makes promises: its answer waits for the replicas (durable.py). One with `-- gives way: …` is not
-run when too much waits for the store. Every connection loads them all; NOSCRIPT (somebody flushed the cache,
-a failover) loads that one and asks again, which is safe because nothing ran.
+run when too much waits for the store. Every connection sees that all are there; NOSCRIPT (somebody flushed
+the cache, a failover) loads that one and asks again, which is safe because nothing ran.
 """
 
 import functools
@@ -30,12 +30,12 @@ RoleTable: TypeAlias = Mapping[str, frozenset[str]]
 SERVER = Path(__file__).resolve().parent.parent
 HEAD_ARGS = 5
 PRELUDE = SERVER / "log" / "prelude.lua"
-_ASKED = re.compile(r"\bauthorise\('(\w+)'\)")
-_FOR = re.compile(r"^-- for: (.+)$", re.MULTILINE)
-_ASKED_BY_NAME = re.compile(r"^-- asks about: (.+)$", re.MULTILINE)
+_ASKED = re.compile(r"authorise\('(\w+)'\)")
+_FOR = re.compile(r"-- for: (.+)\n")
+_ASKED_BY_NAME = re.compile(r"-- asks about: (.+)")
 """For a body that computes the action's name."""
-_DURABLE = re.compile(r"^-- durable", re.MULTILINE)
-_GIVES_WAY = re.compile(r"^-- gives way: (\w+)", re.MULTILINE)
+_DURABLE = re.compile(r"-- durable\n")
+_GIVES_WAY = re.compile(r"-- gives way: (\w+)")
 GIVES_WAY_AT: Final = {"chat": MAX_PENDING // 4, "join": MAX_PENDING // 2, "price": MAX_PENDING * 3 // 4}
 """When so many commands wait for the store, about a quarter of a second of it each, these are refused unsent;
 purchases only when MAX_PENDING do. What stops a sale, or moderates one, never gives way to purchases.
@@ -82,18 +82,21 @@ def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
     """Every script of the server by name. Raises ScriptError."""
     prelude = PRELUDE.read_text()
     scripts: dict[str, Script] = {}
-    for path in sorted(root.glob("*/lua/[!_]*.lua")):
-        if path.stem in scripts:
-            raise ScriptError(f"two scripts are called {path.stem}")
-        libraries = [library.read_text() for library in sorted(path.parent.glob("_*.lua"))]
-        shared = [library for library in libraries if _serves(library, path.stem)]
-        scripts[path.stem] = compose(path.stem, "\n".join([*shared, path.read_text()]), prelude, table)
+    for folder in sorted(root.glob("*/lua")):
+        libraries = [(text, _served(text)) for text in map(Path.read_text, sorted(folder.glob("_*.lua")))]
+        for path in sorted(folder.glob("[!_]*.lua")):
+            name = path.stem
+            if name in scripts:
+                raise ScriptError(f"two scripts are called {name}")
+            shared = [text for text, served in libraries if served is None or name in served]
+            scripts[name] = compose(name, "\n".join([*shared, path.read_text()]), prelude, table)
     return scripts
 
 
-def _serves(library: str, name: str) -> bool:
-    named = _FOR.search(library)
-    return named is None or name in named[1].split()
+def _served(library: str) -> set[str] | None:
+    """The scripts that a library is for; None: all of its directory."""
+    named = _FOR.match(library)
+    return set(named[1].split()) if named else None
 
 
 class Scripts:
@@ -151,9 +154,12 @@ def _head(sha: str, show_id: str) -> bytes:
 
 
 async def load_all(wire: Wire, scripts: Mapping[str, Script]) -> None:
-    """`on_connect` of a connection that runs scripts."""
-    for script in scripts.values():
-        await wire.call_now("SCRIPT", "LOAD", script.source)
+    """`on_connect` of a connection that runs scripts: the store gets those that it does not have."""
+    known = await wire.call_now("SCRIPT", "EXISTS", *(script.sha for script in scripts.values()))
+    assert isinstance(known, list)  # noqa: S101 - a list of 0 and 1
+    for script, is_known in zip(scripts.values(), known, strict=True):
+        if not is_known:
+            await wire.call_now("SCRIPT", "LOAD", script.source)
 
 
 def _outcome(name: str, reply: Reply) -> "list[Reply] | Refused":

@@ -36,6 +36,10 @@ def seal_places(lines: list[bytes]) -> list[int]:
     return [i + 1 for i, line in enumerate(lines) if line.startswith(seals.LINE_START)]
 
 
+def kind(line: bytes) -> str:
+    return msgspec.json.decode(line, type=dict[str, Any])["kind"]
+
+
 def sound(given: list[bytes]) -> Sound:
     verdict = verify(given, PUBLIC)
     assert isinstance(verdict, Sound), verdict
@@ -56,11 +60,15 @@ def resigned(changed: Checkpoint) -> Checkpoint:
 
 
 def test_a_replay_can_begin_at_every_seal(lines: list[bytes]) -> None:
-    """With the state of there it ends as one that began with the log, to the last byte of its state."""
+    """With the state of there it ends as one that began with the log, to the last byte of its state. Shown at
+    a seal before each kind of entry, and at the last.
+    """
     whole = state.digest(sound(lines).replay)
     places = seal_places(lines)
     assert len(places) > 60
-    for place in places:
+    before = {kind(lines[place]): place for place in places[:-1]}
+    assert len(before) > 30
+    for place in (*before.values(), places[-1]):
         replay = sound(lines[:place]).replay
         line = state.encode(replay) + b"\n"
         mark = checkpoint_line(lines[:place], replay)

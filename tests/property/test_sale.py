@@ -77,6 +77,35 @@ MUTATIONS = {
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 
+LINE = ("wait_for_the_last", "come_before_the_sweeper", "hold_at_any_price")
+BACK = ("buy", "refund", "refund_a_part")
+ENOUGH = {
+    "a turn beyond the cap": LINE,
+    "past those in line": ("wait_for_the_last", "come_before_the_sweeper"),
+    "undone: other lines go back, too": ("undo_while_paying", "sweep"),
+    "stopped by its newest name alone": ("repeat_a_flash", "stop_flash"),
+    "goes on below the floor": ("repeat_a_flash",),
+    "no window follows": ("repeat_a_flash",),
+    "between windows it is none": ("repeat_a_flash",),
+    "goes on when it was stopped": ("repeat_a_flash",),
+    "the next window at once": ("repeat_a_flash",),
+    "flash never used up": ("flash_for_few",),
+    "no quota": ("flash_for_few",),
+    "a price below cost unasked": ("ask_unconfirmed",),
+    "charged more than seen": ("hold",),
+    "lost money stays paid": ("buy", "settle"),
+    "written off and restocked": BACK,
+    "a line's price is another's": ("buy_a_bag", "restock"),
+    "caps of parts forgotten": ("hold_a_bundle_and_its_part", "buy"),
+    "parts not summed": ("hold_a_bundle_and_its_part",),
+    "sold while paused": ("change_life", "hold_at_any_price", "restock"),
+    "extended every time": ("hold_at_any_price", "pay_in_vain", "pay"),
+    "sold out of the bag": ("change_the_bag", "hold_at_any_price"),
+    "stock not given back": ("hold_at_any_price", "cancel"),
+    "due holds not free": ("hold_at_any_price", "act_at_the_last_moment"),
+}
+"""The rules by which these are found at once: all rules find each, too, but some only after minutes."""
+
 
 @pytest.mark.parametrize(
     "name",
@@ -86,4 +115,4 @@ def test_a_broken_script_is_found(name: str, on_loop: tuple[Run, Store]) -> None
     run, store = on_loop
     break_scripts(store, *MUTATIONS[name])
     with pytest.raises(AssertionError):
-        run_machine(SaleMachine, run, store, examples=1_000, shrink=False)
+        run_machine(SaleMachine, run, store, examples=1_000, shrink=False, only=ENOUGH.get(name, ()))

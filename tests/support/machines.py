@@ -1,11 +1,11 @@
 """Running a state machine of Hypothesis against the real scripts, and breaking a script to see it found."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RULE_MARKER, run_state_machine_as_test
 
 from server.live.roles import role_table
 from server.store.scripts import Script, Scripts, load_scripts
@@ -14,13 +14,20 @@ from server.store.store import Store
 Run = Callable[[Any], Any]
 
 
-def run_machine(machine: Any, run: Run, store: Store, examples: int, *, shrink: bool = True) -> None:
-    """Run a `RuleBasedStateMachine` made of (run, store); without shrinking always the same examples."""
+def run_machine(
+    machine: Any, run: Run, store: Store, examples: int, *, shrink: bool = True, only: Collection[str] = ()
+) -> None:
+    """Run a `RuleBasedStateMachine` made of (run, store); without shrinking always the same examples.
+
+    `only` these of its rules are drawn (all when it is empty).
+    """
 
     class Machine(machine):
         def __init__(self) -> None:
             super().__init__(run, store)
 
+    for name in _rules(machine) - {*only} if only else ():
+        setattr(Machine, name, _plain(getattr(machine, name)))
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     run_state_machine_as_test(
         Machine,
@@ -34,6 +41,19 @@ def run_machine(machine: Any, run: Run, store: Store, examples: int, *, shrink: 
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )
+
+
+def _rules(machine: Any) -> set[str]:
+    return {name for name in dir(machine) if hasattr(getattr(machine, name), RULE_MARKER)}
+
+
+def _plain(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule as a method: other rules may still call it, but it is not drawn."""
+
+    def method(self: Any, *args: Any, **named: Any) -> Any:
+        return rule(self, *args, **named)
+
+    return method
 
 
 def break_scripts(store: Store, old: str, new: str) -> None:

@@ -44,7 +44,7 @@ async def test_a_revoked_token_ends_its_connections(server: LiveServer) -> None:
 
 
 async def test_an_expired_token_ends_its_connection(server: LiveServer) -> None:
-    async with server.viewer(SHOW, **BUYER, token_exp_s=now_ms() // 1000 + 1) as viewer:
+    async with server.viewer(SHOW, **BUYER, token_exp_s=now_ms() // 1000 + 2) as viewer:
         assert await viewer.closed() == 4001
 
 

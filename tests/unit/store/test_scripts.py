@@ -60,19 +60,14 @@ def test_every_script_of_the_server_asks_about_known_actions() -> None:
 
 def test_every_script_has_the_libraries_whose_functions_it_calls() -> None:
     libraries = "\n".join(path.read_text() for path in SERVER.glob("*/lua/_*.lua"))
-    names = re.findall(r"^local function (\w+)\(", libraries, re.MULTILINE)
-    missing = {
-        (script.name, name)
-        for script in load_scripts(role_table()).values()
-        for name in names
-        if re.search(rf"(?<![\w.]){name}\(", code := _without_comments(script.source.decode()))
-        and not re.search(rf"^local function {name}\(|^local {name}\b", code, re.MULTILINE)
-    }
+    names = set(re.findall(r"^local function (\w+)\(", libraries, re.MULTILINE))
+    missing: set[tuple[str, str]] = set()
+    for script in load_scripts(role_table()).values():
+        code = re.sub(r"--.*", "", script.source.decode())
+        called = set(re.findall(r"(?<![\w.])(\w+)\(", code))
+        defined = set(re.findall(r"^local (?:function )?(\w+)", code, re.MULTILINE))
+        missing |= {(script.name, name) for name in (called & names) - defined}
     assert not missing
-
-
-def _without_comments(source: str) -> str:
-    return re.sub(r"--.*", "", source)
 
 
 READ_ONLY = {
