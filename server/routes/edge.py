@@ -1,5 +1,6 @@
 """The ASGI application of a web worker: every address that it answers, and an answer to every failure."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -107,10 +108,9 @@ def application(services: Services, purchases: Purchases) -> ASGIApp:
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, []).append(endpoint)
-    described = openapi.document(ENDPOINTS, services.settings.http.public_url)
     texts: dict[str, Callable[[Request], Awaitable[Response]]] = {
-        "/openapi.json": _json(described),
-        "/asyncapi.json": _json(asyncapi.document()),
+        "/openapi.json": _json(lambda: openapi.document(ENDPOINTS, services.settings.http.public_url)),
+        "/asyncapi.json": _json(asyncapi.document),
         "/problems/{code}": _explain,
         SEAL_KEY_PATH: _seal_key(services.seal_key_pem),
         **Health(services).handlers(),
@@ -137,9 +137,12 @@ def _route_path(path: str) -> str:
     return path.replace("{subject}", "{subject:path}")
 
 
-def _json(document: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:
+def _json(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """Answer with a document that is made when it is first asked for: no start waits for it."""
+    made = functools.cache(document)
+
     async def answer(_request: Request) -> Response:
-        return JSONResponse(document, headers={"Access-Control-Allow-Origin": "*"})
+        return JSONResponse(made(), headers={"Access-Control-Allow-Origin": "*"})
 
     return answer
 

@@ -17,6 +17,7 @@ from aiortc import (
     RTCSessionDescription,
     VideoStreamTrack,
 )
+from support.http_client import NO_TLS
 
 from media.worker import MediaConfig, MediaWorker
 
@@ -46,7 +47,7 @@ async def media_worker(**settings: object) -> AsyncGenerator[Worker]:
     await media.start()
     base = f"http://127.0.0.1:{media.http_port}"
     try:
-        async with httpx.AsyncClient(base_url=base, timeout=10) as http:
+        async with httpx.AsyncClient(verify=NO_TLS, base_url=base, timeout=10) as http:
             yield Worker(media, http)
     finally:
         await media.stop()

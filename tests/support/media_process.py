@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import httpx
+from support.http_client import NO_TLS
 
 
 @contextlib.asynccontextmanager
@@ -25,7 +26,9 @@ async def worker_process(log: Path) -> AsyncGenerator[tuple[int, int, httpx.Asyn
             sys.executable, "-c", code, stdout=output, stderr=output
         )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_port}", timeout=10) as http:
+        async with httpx.AsyncClient(
+            verify=NO_TLS, base_url=f"http://127.0.0.1:{http_port}", timeout=10
+        ) as http:
             async with asyncio.timeout(15):
                 while True:
                     with contextlib.suppress(httpx.TransportError):

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from support import store as stores
+from support.http_client import NO_TLS
 
 from server import tokens
 from server.app import WebWorker, web_worker
@@ -127,7 +128,7 @@ async def running(store: Store, data_dir: Path, **overrides: object) -> AsyncGen
             server = _Server(worker, 5.0)
             serving = asyncio.create_task(server.serve([listener]))
             async with httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=10.0
+                verify=NO_TLS, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=10.0
             ) as client:
                 try:
                     yield Web(client, worker, store, settings, server)
