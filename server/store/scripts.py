@@ -8,7 +8,6 @@ run when too much waits for the store. Every connection sees that all are there;
 the cache, a failover) loads that one and asks again, which is safe because nothing ran.
 """
 
-import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ import msgspec
 from server.store.cluster import Links
 from server.store.durable import Durable
 from server.store.outcome import Refused, StoreBusy, StoreReplyError
-from server.store.resp import Arg, Reply, bulks, encode
+from server.store.resp import Arg, Reply, encode
 from server.store.wire import MAX_PENDING, Wire
 from server.telemetry import counter
 
@@ -28,7 +27,6 @@ RoleTable: TypeAlias = Mapping[str, frozenset[str]]
 """Action → names of the roles that may do it."""
 
 SERVER = Path(__file__).resolve().parent.parent
-HEAD_ARGS = 5
 PRELUDE = SERVER / "log" / "prelude.lua"
 _ASKED = re.compile(r"authorise\('(\w+)'\)")
 _FOR = re.compile(r"-- for: (.+)\n")
@@ -134,7 +132,8 @@ class Scripts:
             SHED.labels(kind=script.gives_way).inc()
             raise StoreBusy(f"{name} gives way to purchases")
         press = "" if press_ms is None else str(int(press_ms))
-        command = encode((actor, role, press, idempotency_key, *args), _head(script.sha, show_id), HEAD_ARGS)
+        keys = _keys(show_id)
+        command = encode(("EVALSHA", script.sha, 2, *keys, actor, role, press, idempotency_key, *args))
         wire = (self._durable if script.durable else self._wire).of(show_id)
         try:
             reply = await wire.send(command)
@@ -146,11 +145,9 @@ class Scripts:
         return _outcome(name, reply)
 
 
-@functools.lru_cache(maxsize=4096)
-def _head(sha: str, show_id: str) -> bytes:
-    """How every run of one script in one show begins: encoded once, for purchases are too frequent."""
-    base = f"ls:{{{show_id}}}:"
-    return bulks(("EVALSHA", sha, 2, base + "show", base + "feed"))
+def _keys(show_id: str) -> tuple[str, str]:
+    """KEYS of every script."""
+    return f"ls:{{{show_id}}}:show", f"ls:{{{show_id}}}:feed"
 
 
 async def load_all(wire: Wire, scripts: Mapping[str, Script]) -> None:
