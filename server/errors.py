@@ -59,6 +59,8 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "below_floor": ProblemKind(409, "The price is below the product's floor"),
     "nothing_reduced": ProblemKind(409, "No product of the show would be cheaper"),
     "flash_running": ProblemKind(409, "A flash price is already announced for this product"),
+    "campaign_running": ProblemKind(409, "A campaign is already announced for the show"),
+    "unknown_campaign": ProblemKind(404, "No such campaign in this show"),
     "not_for_sale": ProblemKind(409, "The product is not in the show's bag"),
     "too_many_sets": ProblemKind(409, "The show has as many sets of products as it may have"),
     "unknown_draw": ProblemKind(404, "No such draw in this show"),

@@ -81,7 +81,7 @@ class Sale(Coupons):
         return Refused("not_for_sale", _named(wanted, off)) if off else None
 
     def _price(self, sku: str, ts: int) -> PriceInForce:
-        return price_in_force(self.prices(sku), self.sale_ms(ts))
+        return price_in_force(self.prices(sku), self.at(ts))
 
     def _no_room(self, pid: str, lines: Sequence[Line], *, in_turn: bool = False) -> Refused | None:
         """Caps and quotas of all, then the stock of all, as a hold and a late success ask them.

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.commerce.model_prices import PricedShelf
 from server.commerce.model_records import Product
+from server.commerce.model_reductions import ReducedShelf
 from server.commerce.price_record import Low, Record, day_of, with_prices
 from server.store.outcome import Refused
 
 
 @dataclass
-class Catalogue(PricedShelf):
+class Catalogue(ReducedShelf):
     """What the seller changes."""
 
     def put_bag(self, ts: int, skus: Sequence[str]) -> str | Refused:
@@ -45,9 +45,8 @@ class Catalogue(PricedShelf):
             return Refused("use_restock")
         if floor is not None and price < floor:
             return Refused("below_floor", {"floor_minor": floor})
-        reduced_now = old and (old.flash or (self.show_flash and sku in self.show_flash.prices))
-        if old and reduced_now and price != old.list_price_minor:
-            return Refused("flash_running")
+        if old and price != old.list_price_minor and (code := self._why_fixed(sku)):
+            return Refused(code)
         if old and old.parts != (parts or {}):
             return Refused("bundle_is_fixed", {"sku": sku})
         for part in parts or {}:
@@ -68,6 +67,12 @@ class Catalogue(PricedShelf):
         old.list_price_minor, old.per_viewer_max = price, per_viewer_max
         old.floor_minor, old.cost_minor = floor, cost
         return "ok"
+
+    def _why_fixed(self, sku: str) -> str | None:
+        """Why the list price of a product cannot change now."""
+        if self.products[sku].flash or (self.show_flash and sku in self.show_flash.prices):
+            return "flash_running"
+        return "campaign_running" if self.campaign and sku in self.campaign.prices else None
 
     def restock(self, ts: int, sku: str, delta: int) -> str | Refused:
         self.advance(ts)

@@ -53,7 +53,7 @@ class Coupons(Catalogue):
 
     def _is_risky(self, ts: int, sku: str, coupon: Coupon) -> bool:
         product = self.products[sku]
-        now = price_in_force(self.prices(sku), self.sale_ms(ts)).price_minor
+        now = price_in_force(self.prices(sku), self.at(ts)).price_minor
         price = coupon.price(min(now, product.list_price_minor), product.floor_minor)
         if price is None:
             return False

@@ -1,9 +1,9 @@
-"""The part of the model (`model.py`) in which prices change: the clock and the reductions. Pure."""
+"""The part of the model (`model.py`) in which prices change: the clock and flash prices. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from server.commerce.model_records import HOLDING, FlashTerms, Order, Product, ShowTerms
+from server.commerce.model_records import HOLDING, FlashTerms, Order, Product, Reduction
 from server.commerce.model_shelf import Shelf
 from server.commerce.price_record import Low, day_of, reference_price, with_prices
 from server.commerce.pricing import (
@@ -16,7 +16,6 @@ from server.commerce.pricing import (
     price_below,
     price_in_force,
     reduced,
-    show_price,
 )
 from server.store.outcome import Refused
 
@@ -49,15 +48,20 @@ class PricedShelf(Shelf):
         for order in self.orders.values():
             if order.state in HOLDING and order.expires_sale_ms <= now:
                 order.state = "expired"
-        if self.show_flash and self.show_flash.ends_sale_ms <= now:
-            self._end_show_flash(ts, self.show_flash)
+        for terms in self.of_show:
+            if terms.begun(self.at(ts)) == 2:
+                self._end_reduction(ts, terms)
         for product in self.products.values():
             if product.flash and product.flash.ends_sale_ms <= now and not self._goes_on(ts, product):
                 self._end_flash(ts, product)
 
     def sweep(self, ts: int) -> None:
-        """What time has brought about is written: flash prices that repeat go on."""
+        """What time has brought about is written: flash prices that repeat go on, and a show that is over
+        ends what reduces all of it.
+        """
         self.advance(ts)
+        for terms in self.of_show if self.state == "ended" else ():
+            self._end_reduction(ts, terms)
         for sku in self.products:
             self._end_flash_if_over(ts, sku)
 
@@ -108,7 +112,7 @@ class PricedShelf(Shelf):
         reference = self.reference_price(ts, terms.sku, anew=True)
         if reference is not None and terms.repeat and terms.repeat.n > 1:
             reference = min(reference, flash.price_minor)
-        version = price_in_force(self.prices(terms.sku), self.sale_ms(ts)).version
+        version = price_in_force(self.prices(terms.sku), self.at(ts)).version
         product.reference_minor, product.flash = reference, flash._replace(version=version + 1)
         self.flashes[flash.id] = terms
 
@@ -191,90 +195,29 @@ class PricedShelf(Shelf):
     def prices(self, sku: str) -> Prices:
         """All that a product's price follows from."""
         product = self.products[sku]
-        show_flash = self.show_flash.of(sku) if self.show_flash else None
         version = product.version + self.price_steps
-        return Prices(product.list_price_minor, version, product.flash, show_flash)
+        of_show = tuple(terms.of(sku) for terms in self.of_show)
+        return Prices(product.list_price_minor, version, product.flash, of_show)
 
     def reference_price(self, ts: int, sku: str, *, anew: bool = False) -> int | None:
         """The lowest price of 30 days, before the flash price where one is announced, else before the
-        reduction that runs, or (`anew`) one that begins now.
+        reductions that are announced or run, or (`anew`) a flash price that is announced now.
         """
-        product, prices, now = self.products[sku], self.prices(sku), self.sale_ms(ts)
-        if product.flash and product.flash.ends_sale_ms > now:
+        product, prices, now = self.products[sku], self.prices(sku), self.at(ts)
+        if product.flash and product.flash.ends_sale_ms > now.sale_ms:
             return product.reference_minor
         price = price_in_force(prices, now).price_minor if anew else price_below(prices, now)
         return reference_price(product.record, None if self.state == "scheduled" else price, day_of(ts))
 
-    def start_show_flash(
-        self,
-        ts: int,
-        flash_id: str,
-        percent: int,
-        skus: Sequence[str],
-        *,
-        in_ms: int,
-        for_ms: int,
-        confirm: bool,
-        earlier: Mapping[str, Sequence[Low]],
-    ) -> str | Refused:
-        """Announce a percentage off all products, or some, as far as their floors allow."""
-        self.advance(ts)
-        if self.state == "ended":
-            return Refused("show_closed")
-        if self.show_flash:
-            return Refused("flash_running")
-        if unknown := [sku for sku in skus if sku not in self.products]:
-            return Refused("unknown_sku", {"sku": unknown[0]})
-        prices: dict[str, int] = {}
-        for sku in skus or self.products:
-            product = self.products[sku]
-            price = show_price(product.list_price_minor, percent, product.floor_minor)
-            if price is not None:
-                prices[sku] = price
-        if not prices:
-            return Refused("nothing_reduced")
-        if not confirm and (costs := self._show_flash_costs(prices)):
-            return Refused("confirm_required", {"percent_off": percent, **costs})
-        for sku in prices:
-            self._end_flash_if_over(ts, sku)
-            product = self.products[sku]
-            product.record = with_prices(product.record, earlier.get(sku, ()), day_of(ts))
-        starts = self.sale_ms(ts) + in_ms
-        self.show_flash = ShowTerms(flash_id, prices, starts, starts + for_ms)
-        self.show_flashes.add(flash_id)
-        return "ok"
-
-    def _show_flash_costs(self, prices: Mapping[str, int]) -> dict[str, object]:
-        """What it may cost, when some price of it has to be confirmed."""
-        units = given_up = 0
-        losses: list[int] = []
-        risky = False
-        for sku, price in prices.items():
-            product = self.products[sku]
-            parts = self.pieces(sku)
-            all_of_it = min((self.left(part) + self.held(part)) // n for part, n in parts.items())
-            units += all_of_it
-            given_up += all_of_it * (product.list_price_minor - price)
-            risky = risky or is_deep(product.list_price_minor, price)
-            if product.cost_minor is not None:
-                losses.append(all_of_it * max(0, product.cost_minor - price))
-                risky = risky or price < product.cost_minor
-        loss = sum(losses) if losses else None
-        return {"units": units, "given_up_minor": given_up, "loss_minor": loss} if risky else {}
-
-    def stop_show_flash(self, ts: int, flash_id: str) -> str | Refused:
-        self.advance(ts)
-        if flash_id not in self.show_flashes:
-            return Refused("unknown_flash")
-        if self.show_flash and self.show_flash.id == flash_id:
-            self._end_show_flash(ts, self.show_flash)
-        return "ok"
-
-    def _end_show_flash(self, ts: int, terms: ShowTerms) -> None:
-        if terms.starts_sale_ms <= self.sale_ms(ts):
+    def _end_reduction(self, ts: int, terms: Reduction) -> None:
+        if terms.begun(self.at(ts)):
             for sku, price in terms.prices.items():
                 self._note(ts, self.products[sku], price)
-        self.show_flash, self.price_steps = None, self.price_steps + 2
+        if terms.kind == "show_flash":
+            self.show_flash = None
+        else:
+            self.campaign = None
+        self.price_steps += 2
 
     def _end_if_used_up(self, ts: int, order: Order) -> None:
         for flash_id in order.flashes:

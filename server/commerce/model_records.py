@@ -1,9 +1,10 @@
 """What the model of a sale (`model.py`) keeps: products, flash prices, orders and their lines. Pure."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from server.commerce.price_record import Record
-from server.commerce.pricing import Flash, PriceInForce, Repeat, ShowFlash
+from server.commerce.pricing import Flash, Instant, Kind, PriceInForce, Repeat, ShowReduction
 
 HOLDING = ("held", "paying")
 COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
@@ -35,17 +36,54 @@ class FlashTerms:
 
 
 @dataclass
-class ShowTerms:
+class Reduction:
     """A reduction of the whole show that is announced or running: the price of each product in it."""
+
+    kind: ClassVar[Kind]
 
     id: str
     prices: dict[str, int]
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """From when (inclusive) and until when (exclusive) it is in force, on the clock of its kind."""
+        raise NotImplementedError
+
+    def of(self, sku: str) -> ShowReduction:
+        """As one product sees it."""
+        return ShowReduction(self.kind, self.id, self.prices.get(sku), *self.window)
+
+    def begun(self, at: Instant) -> int:
+        """See `ShowReduction`."""
+        return self.of("").begun(at)
+
+
+@dataclass
+class ShowTerms(Reduction):
+    """A flash price of the whole show. (The fields' names and order are in the digests of checkpoints.)"""
+
+    kind: ClassVar[Kind] = "show_flash"
+
     starts_sale_ms: int
     ends_sale_ms: int
 
-    def of(self, sku: str) -> ShowFlash:
-        """As one product sees it."""
-        return ShowFlash(self.id, self.prices.get(sku), self.starts_sale_ms, self.ends_sale_ms)
+    @property
+    def window(self) -> tuple[int, int]:
+        return self.starts_sale_ms, self.ends_sale_ms
+
+
+@dataclass
+class CampaignTerms(Reduction):
+    """A campaign."""
+
+    kind: ClassVar[Kind] = "campaign"
+
+    starts_at_ms: int
+    ends_at_ms: int
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return self.starts_at_ms, self.ends_at_ms
 
 
 @dataclass

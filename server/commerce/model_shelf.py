@@ -2,8 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from server.commerce.model_records import COUNTED, HOLDING, FlashTerms, Order, Product, ShowTerms
-from server.commerce.pricing import sale_time_ms
+from server.commerce.model_records import (
+    COUNTED,
+    HOLDING,
+    CampaignTerms,
+    FlashTerms,
+    Order,
+    Product,
+    Reduction,
+    ShowTerms,
+)
+from server.commerce.pricing import Instant, sale_time_ms
 
 
 @dataclass
@@ -22,7 +31,9 @@ class Shelf:
     banned: set[str] = field(default_factory=set[str])
     undone: set[str] = field(default_factory=set[str])
     show_flash: ShowTerms | None = None
-    show_flashes: set[str] = field(default_factory=set[str])
+    campaign: CampaignTerms | None = None
+    reductions: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Kind and id of every reduction of the whole show that there was."""
     price_steps: int = 0
     """Starts and ends of the reductions of the whole show that are over."""
     off: set[str] = field(default_factory=set[str])
@@ -32,6 +43,14 @@ class Shelf:
 
     def sale_ms(self, ts: int) -> int:
         return sale_time_ms(ts, self.frozen_since_ms, self.frozen_total_ms)
+
+    def at(self, ts: int) -> Instant:
+        return Instant(ts, self.sale_ms(ts))
+
+    @property
+    def of_show(self) -> tuple[Reduction, ...]:
+        """The reductions of the whole show that are announced or running; the last goes first."""
+        return tuple(each for each in (self.campaign, self.show_flash) if each)
 
     def pieces(self, sku: str) -> dict[str, int]:
         """What a unit of a product takes from the shelf."""

@@ -8,7 +8,7 @@ those who look inside.
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from server.log.state import PriceReason
+from server.log.price_views import PriceReason
 
 
 class OrderLine(msgspec.Struct, frozen=True):

@@ -1,14 +1,36 @@
-"""The price in force: a pure function of a product's log entries and the sale clock.
+"""The price in force: a pure function of a product's log entries, the server's clock and the sale clock.
 
-A creator's flash price goes before a reduction of the whole show, and that before the list price. The same
-rule stands in `server/log/prelude.lua` (`price_in_force`), where it decides what a buyer is
-charged; this twin serves the model and `vendue verify`. Times are milliseconds of the sale clock, which
-stands still while the show is frozen. A flash price announced at version v reserves two versions: v+1 on
-[starts, ends) and v+2 for the price after it, whether or not anybody has written the `price.ended`
-notice yet.
+A creator's flash price goes before a reduction of the whole show (its flash price, then a campaign), and that
+before the list price. The same rule stands in `server/log/prelude.lua` (`price_in_force`), where it decides
+what a buyer is charged; this twin serves the model and `vendue verify`. Flash prices lie on the sale clock,
+which stands still while the show is frozen, and campaigns on the server's. A flash price announced at version
+v reserves two versions: v+1 on [starts, ends) and v+2 for the price after it, whether or not anybody has
+written the `price.ended` notice yet.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+
+from server.commerce.price_record import DAY_MS
+
+MINUTE_MS: Final = 60_000
+CAMPAIGN_MS: Final = (MINUTE_MS, 31 * DAY_MS)
+"""How short and how long a campaign may be."""
+CAMPAIGN_AHEAD_MAX_MS: Final = 90 * DAY_MS
+CAMPAIGN_LATE_MAX_MS: Final = MINUTE_MS
+"""One whose start is past by no more than this starts now: its form took a while to fill in."""
+
+Kind: TypeAlias = Literal["campaign", "show_flash"]
+"""Of a reduction of the whole show."""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+"""That which goes before the others last."""
+
+
+class Instant(NamedTuple):
+    """A moment on both clocks."""
+
+    server_ms: int
+    sale_ms: int
 
 
 class Flash(NamedTuple):
@@ -37,29 +59,53 @@ class Repeat(NamedTuple):
         return self.series if self.n == 1 else f"{self.series}-{self.n}"
 
 
-class ShowFlash(NamedTuple):
-    """The reduction of a whole show, as one product sees it: `price_minor` None when it is not in it."""
+class ShowReduction(NamedTuple):
+    """A reduction of a whole show, as one product sees it: `price_minor` None when it is not in it.
 
+    The window is that of its kind's clock.
+    """
+
+    kind: Kind
     id: str
     price_minor: int | None
-    starts_sale_ms: int
-    ends_sale_ms: int
+    starts_ms: int
+    ends_ms: int
+
+    def begun(self, at: Instant) -> int:
+        """How much of it has begun: 0 not yet, 1 it runs, 2 it is over."""
+        now = at.server_ms if self.kind == "campaign" else at.sale_ms
+        return (now >= self.starts_ms) + (now >= self.ends_ms)
 
 
 class Prices(NamedTuple):
     """All that a product's price follows from. `version` counts the reductions that are over, and changes of
-    the list price.
+    the list price; of those of the whole show (`of_show`) the last goes first.
     """
 
     list_price_minor: int
     version: int
     flash: Flash | None = None
-    show_flash: ShowFlash | None = None
+    of_show: tuple[ShowReduction, ...] = ()
+
+    def without(self, rule: str) -> "Prices":
+        """The same without the reduction by this rule (the list price: there is none)."""
+        if rule == "flash":
+            return self._replace(flash=None)
+        return self._replace(of_show=tuple(each for each in self.of_show if each.kind != rule))
+
+    def reduced_by(self, reduction: ShowReduction) -> "Prices":
+        """The same with this one, instead of another of its kind."""
+        all_of_it = (*self.without(reduction.kind).of_show, reduction)
+        return self._replace(of_show=tuple(sorted(all_of_it, key=lambda each: KINDS.index(each.kind))))
+
+    def after(self, rule: str) -> "Prices":
+        """The same when the reduction by this rule has ended."""
+        return self.without(rule)._replace(version=self.version + 2)
 
 
 class Reason(NamedTuple):
-    """Why a price: the rule that gave it (`list`, `flash`, `show_flash`), and which of its kind (None: the
-    list price).
+    """Why a price: the rule that gave it (`list`, `campaign`, `show_flash`, `flash`), and which of its kind
+    (None: the list price).
     """
 
     rule: str = "list"
@@ -79,17 +125,42 @@ class PriceInForce(NamedTuple):
         return self.reason.id if self.reason.rule == "flash" else None
 
 
-def price_in_force(prices: Prices, sale_ms: int) -> PriceInForce:
-    """Return the price at `sale_ms`. Each reduction has two versions: for its start, and for its end."""
+class _Taken(NamedTuple):
+    """A reduction of a product on its way through `price_in_force`, and how much of it has begun."""
+
+    reason: Reason
+    price_minor: int | None
+    begun: int
+
+
+def _taken(prices: Prices, at: Instant) -> Iterator[_Taken]:
+    """Those that there are, each before the one that goes before it."""
+    for reduction in prices.of_show:
+        reason = Reason(reduction.kind, reduction.id)
+        yield _Taken(reason, reduction.price_minor, reduction.begun(at))
+    if flash := prices.flash:
+        begun = (at.sale_ms >= flash.starts_sale_ms) + (at.sale_ms >= flash.ends_sale_ms)
+        yield _Taken(Reason("flash", flash.id), flash.price_minor, begun)
+
+
+def price_in_force(prices: Prices, at: Instant) -> PriceInForce:
+    """Return the price at `at`. Each reduction has two versions: for its start, and for its end."""
     price, version, reason = prices.list_price_minor, prices.version, Reason()
-    for rule, reduction in (("show_flash", prices.show_flash), ("flash", prices.flash)):
-        if reduction is None:
-            continue
-        step = (sale_ms >= reduction.starts_sale_ms) + (sale_ms >= reduction.ends_sale_ms)
-        version += step
-        if step == 1 and reduction.price_minor is not None:
-            price, reason = reduction.price_minor, Reason(rule, reduction.id)
+    for taken in _taken(prices, at):
+        version += taken.begun
+        if taken.begun == 1 and taken.price_minor is not None:
+            price, reason = taken.price_minor, taken.reason
     return PriceInForce(price, version, reason)
+
+
+def price_below(prices: Prices, at: Instant) -> int:
+    """The lowest price that a reduction, announced or running, is taken off; without one the price."""
+    price, lowest = prices.list_price_minor, None
+    for taken in _taken(prices, at):
+        if taken.begun < 2 and taken.price_minor is not None:
+            lowest = price if lowest is None else min(lowest, price)
+            price = taken.price_minor if taken.begun else price
+    return price if lowest is None else lowest
 
 
 def next_window(repeat: Repeat, starts_sale_ms: int, sale_ms: int) -> tuple[Repeat, int] | None:
@@ -100,18 +171,6 @@ def next_window(repeat: Repeat, starts_sale_ms: int, sale_ms: int) -> tuple[Repe
     steps = max(1, -((starts_sale_ms - sale_ms) // repeat.every_ms))
     following = repeat._replace(n=repeat.n + steps)
     return (following, starts_sale_ms + steps * repeat.every_ms) if following.n <= repeat.times else None
-
-
-def price_below(prices: Prices, sale_ms: int) -> int:
-    """The price that would be in force without the reduction that is: what this one is a reduction of."""
-    match price_in_force(prices, sale_ms).reason.rule:
-        case "flash":
-            prices = prices._replace(flash=None)
-        case "show_flash":
-            prices = prices._replace(show_flash=None)
-        case _:
-            pass
-    return price_in_force(prices, sale_ms).price_minor
 
 
 def show_price(list_price_minor: int, percent_off: int, floor_minor: int | None) -> int | None:

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.live.chat_feed import ChatLine
-from server.log.state import DrawView, LotView, PartView, PriceReason, RepeatView, ShowFlashView, ShowSnapshot
+from server.log.price_views import CampaignView, PriceReason, RepeatView, ShowFlashView
+from server.log.state import DrawView, LotView, PartView, ShowSnapshot
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ class PriceFlash(msgspec.Struct, frozen=True):
 
 
 class ShowFlashPrice(msgspec.Struct, frozen=True):
-    """What one product costs in a reduction of the whole show."""
+    """What one product costs in a reduction of the whole show, or in a campaign."""
 
     sku: str
     price_minor: int
@@ -120,6 +121,15 @@ class PriceShowFlash(ShowFlashView, frozen=True, kw_only=True):
     prices: list[ShowFlashPrice]
 
 
+class PriceCampaign(CampaignView, frozen=True, kw_only=True):
+    """A campaign: where no flash price, of a product or of the show, goes before it, in force from
+    `starts_at_ms` (inclusive) to `ends_at_ms` (exclusive), whether the show is frozen or not.
+    """
+
+    confirmed: bool
+    prices: list[ShowFlashPrice]
+
+
 class PriceAfter(msgspec.Struct, frozen=True):
     """What a product costs from now on."""
 
@@ -131,10 +141,10 @@ class PriceAfter(msgspec.Struct, frozen=True):
 
 
 class PriceShowEnded(msgspec.Struct, frozen=True):
-    """A reduction of the whole show is over."""
+    """A reduction of the whole show, or a campaign, is over; `show_ended`: the show was over before."""
 
     id: str
-    reason: Literal["window", "stopped"]
+    reason: Literal["window", "stopped", "show_ended"]
     prices: list[PriceAfter]
 
 
@@ -338,6 +348,8 @@ UPDATES: Final[dict[str, Any]] = {
     "price.ended": PriceEnded,
     "price.show_flash": PriceShowFlash,
     "price.show_ended": PriceShowEnded,
+    "price.campaign": PriceCampaign,
+    "price.campaign_ended": PriceShowEnded,
     "lot.opened": LotView,
     "lot.bid": LotView,
     "lot.closed": LotClosed,
@@ -370,6 +382,8 @@ CHAINED: Final = frozenset(
         "price.ended",
         "price.show_flash",
         "price.show_ended",
+        "price.campaign",
+        "price.campaign_ended",
         "lot.opened",
         "lot.bid",
         "lot.closed",

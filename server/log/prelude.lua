@@ -110,26 +110,40 @@ local function begun(at, starts, ends)
   return at >= tonumber(ends) and 2 or at >= tonumber(starts) and 1 or 0
 end
 
--- The price of product `p` (its hash as a table) at a sale time: price_minor, version, and why: the rule that gave it and its
--- id or nil; then the price that would be in force without that rule. A creator's flash price goes before one of the whole
--- show, that before the list price. Each reduction reserves two versions, for its start and its end, written or not. The twin
--- is in commerce/pricing.py.
-local function price_in_force(p, at_sale_ms)
+-- The reductions of a whole show: fields of the show and of a product in it, where the ids of all are kept, the entry that
+-- ends it, and the time now on the clock of its window. A campaign is advertised outside the show and has no frame, so its
+-- clock is the server's. Of two that run the last goes first.
+local CAMPAIGN = {rule = 'campaign', id = 'campaign_id', starts = 'campaign_starts_ms', ends = 'campaign_ends_ms',
+  percent = 'campaign_percent', title = 'campaign_title', price = 'campaign_price_minor',
+  known = 'campaigns', ended = 'price.campaign_ended', now = ts}
+local SHOW_FLASH = {rule = 'show_flash', id = 'show_flash_id', starts = 'show_flash_starts_sale_ms',
+  ends = 'show_flash_ends_sale_ms', percent = 'show_flash_percent', title = 'show_flash_title', price = 'show_price_minor',
+  known = 'showflashes', ended = 'price.show_ended', now = sale_ms}
+local REDUCTIONS = {CAMPAIGN, SHOW_FLASH}
+
+-- The price of product `p` (its hash as a table) now: price_minor, version, and why: the rule that gave it and its id or nil;
+-- then the lowest price that a reduction of it, announced or running, is taken off. A creator's flash price goes before a
+-- reduction of the whole show, that before the list price. Each reduction reserves two versions, for its start and its end,
+-- written or not. The twin is in commerce/pricing.py.
+local function price_in_force(p)
   local price, version = tonumber(p.list_price_minor), tonumber(p.price_version) + (tonumber(show.price_steps) or 0)
-  local rule, id, below = 'list', nil, price
-  if show.show_flash_id then
-    local step = begun(at_sale_ms, show.show_flash_starts_sale_ms, show.show_flash_ends_sale_ms)
+  local rule, id, below = 'list', nil, nil
+  local function reduce(step, by, its_id, its_price)
     version = version + step
-    if step == 1 and p.show_flash_id == show.show_flash_id then
-      below, price, rule, id = price, tonumber(p.show_price_minor), 'show_flash', p.show_flash_id
+    if step == 2 or not its_price then return end
+    below = math.min(below or price, price)
+    if step == 1 then price, rule, id = tonumber(its_price), by, its_id end
+  end
+  for _, r in ipairs(REDUCTIONS) do
+    local its_id = show[r.id]
+    if its_id then
+      reduce(begun(r.now, show[r.starts], show[r.ends]), r.rule, its_id, p[r.id] == its_id and p[r.price])
     end
   end
   if p.flash_id and p.flash_id ~= '' then
-    local step = begun(at_sale_ms, p.flash_starts_sale_ms, p.flash_ends_sale_ms)
-    version = version + step
-    if step == 1 then below, price, rule, id = price, tonumber(p.flash_price_minor), 'flash', p.flash_id end
+    reduce(begun(sale_ms, p.flash_starts_sale_ms, p.flash_ends_sale_ms), 'flash', p.flash_id, p.flash_price_minor)
   end
-  return price, version, rule, id, below
+  return price, version, rule, id, below or price
 end
 local function reason_json(rule, id) return '{"rule":"' .. rule .. '","id":' .. (id and '"' .. id .. '"' or 'null') .. '}' end
 

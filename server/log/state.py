@@ -5,9 +5,23 @@ Deadlines are stored on the sale clock. `…_at_ms` here are server time and nul
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
+
+from server.log.hashes import number, optional
+from server.log.price_views import (
+    CampaignView,
+    FlashView,
+    Now,
+    PriceReason,
+    ShowFlashView,
+    campaign_view,
+    flash_view,
+    prices_in_reductions,
+    reference_price,
+    show_flash_view,
+)
 
 LOW_STOCK_UNITS = 10
 """From here down a product that shows its stock as a bucket says `low`."""
@@ -41,52 +55,6 @@ def is_frozen(state: str, *, sales_paused: bool, video_blanked: bool, host_away:
     return state == "paused" or (state == "live" and (sales_paused or video_blanked or host_away))
 
 
-class RepeatView(msgspec.Struct, frozen=True):
-    """A flash price that is the `n`th of `times` windows, from start to start `every_s` of the sale clock;
-    `series` is the id of the first.
-    """
-
-    series: str
-    n: int
-    times: int
-    every_s: int
-
-
-class FlashView(msgspec.Struct, frozen=True):
-    """A flash price that is announced or running."""
-
-    id: str
-    price_minor: int
-    price_version: int
-    starts_sale_ms: int
-    ends_sale_ms: int
-    starts_at_ms: int | None
-    ends_at_ms: int | None
-    remaining_ms: int | None
-    quantity_left: int | None
-    per_viewer_max: int | None
-    repeat: RepeatView | None
-
-
-class PriceReason(msgspec.Struct, frozen=True):
-    """Why a price: the rule that gave it, and which of its kind (the list price: null)."""
-
-    rule: Literal["list", "show_flash", "flash", "lot", "draw", "coupon"]
-    id: str | None
-
-
-class ShowFlashView(msgspec.Struct, frozen=True):
-    """A reduction of the whole show that is announced or running; the products say what they cost in it."""
-
-    id: str
-    percent_off: int
-    starts_sale_ms: int
-    ends_sale_ms: int
-    starts_at_ms: int | None
-    ends_at_ms: int | None
-    remaining_ms: int | None
-
-
 class PartView(msgspec.Struct, frozen=True):
     """So many units of another product, in each unit of a bundle."""
 
@@ -115,6 +83,8 @@ class ProductView(msgspec.Struct, frozen=True):
     flash: FlashView | None
     show_flash_price_minor: int | None
     """In the reduction of the whole show; None: not in it, or there is none."""
+    campaign_price_minor: int | None
+    """In the campaign, likewise."""
     seller: str | None
     commission_bps: int
     disclosure: str | None
@@ -190,6 +160,7 @@ class ShowSnapshot(msgspec.Struct, frozen=True):
     pin: str | None
     products: tuple[ProductView, ...]
     show_flash: ShowFlashView | None
+    campaign: CampaignView | None
     lots: tuple[LotView, ...]
     draws: tuple[DrawView, ...]
     viewers: int
@@ -243,12 +214,12 @@ def public_product(view: ProductView) -> ProductView:
 
 def build(reply: Sequence[Any]) -> ShowSnapshot:
     """The snapshot script's reply (after its status) as a snapshot with every number in it."""
-    ts, sale_ms, show = int(reply[0]), int(reply[1]), _fields(reply[2])
+    now, show = Now(int(reply[0]), int(reply[1])), _fields(reply[2])
+    ts, sale_ms = now
     products = tuple(
-        product_view(_fields(reply[i]), (int(reply[i + 1]), int(reply[i + 2]), reply[i + 3]), show, sale_ms)
-        for i in range(5, len(reply), 4)
+        product_view(_fields(reply[i]), reply[i + 1 : i + 5], show, now) for i in range(5, len(reply), 5)
     )
-    frozen_since_ms = _number(show, "frozen_since_ms") or None
+    frozen_since_ms = number(show, "frozen_since_ms") or None
     return ShowSnapshot(
         id=show["id"],
         title=show["title"],
@@ -260,12 +231,13 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
         video_blanked=show["video_blanked"] == "1",
         host_away=show["host_away"] == "1",
         frozen=frozen_since_ms is not None,
-        frozen_total_ms=_number(show, "frozen_total_ms"),
+        frozen_total_ms=number(show, "frozen_total_ms"),
         frozen_since_ms=frozen_since_ms,
-        starts_at_ms=_optional(show, "starts_at_ms"),
+        starts_at_ms=optional(show, "starts_at_ms"),
         pin=show.get("pin") or None,
         products=_with_parts(products),
-        show_flash=_show_flash_view(show, sale_ms),
+        show_flash=show_flash_view(show, now),
+        campaign=campaign_view(show, now),
         lots=tuple(_lot_view(lot.decode(), _fields(fields), show, sale_ms) for lot, fields in reply[3]),
         draws=tuple(
             _draw_view(draw.decode(), _fields(fields), entries, show, sale_ms)
@@ -273,44 +245,48 @@ def build(reply: Sequence[Any]) -> ShowSnapshot:
         ),
         viewers=0,
         chat_mode=show["chat_mode"],
-        slow_mode_s=_number(show, "slow_mode_s"),
+        slow_mode_s=number(show, "slow_mode_s"),
         pinned_message=show.get("pinned_message") or None,
         test_mode=show.get("test_mode") == "1",
         epoch=show["epoch"],
-        seq=_number(show, "seq"),
-        public_seq=_number(show, "prev_public"),
+        seq=number(show, "seq"),
+        public_seq=number(show, "prev_public"),
         server_ms=ts,
         sale_ms=sale_ms,
-        clock_offset_ms=_number(show, "clock_offset_ms"),
+        clock_offset_ms=number(show, "clock_offset_ms"),
     )
 
 
 def product_view(
-    product: dict[str, str], in_force: tuple[int, int, bytes], show: dict[str, str], sale_ms: int
+    product: dict[str, str], in_force: Sequence[Any], show: dict[str, str], now: Now
 ) -> ProductView:
-    """One product's hash, and the price in force with its version and its reason (JSON), as a view."""
-    price_minor, version, reason = in_force
+    """One product's hash, and the price in force with its version, its reason (JSON) and what reductions are
+    taken off, as a view.
+    """
+    price_minor, version, reason, below_minor = in_force
     attributes: dict[str, Any] = msgspec.json.decode(product.get("attrs") or "{}")
-    left = _number(product, "left")
-    flash = _flash_view(product, show, sale_ms)
+    left = number(product, "left")
+    flash = flash_view(product, show, now)
+    of_show = prices_in_reductions(product, show, now)
     return ProductView(
         sku=product["sku"],
         title=str(attributes.get("title", product["sku"])),
-        price_minor=price_minor,
-        list_price_minor=_number(product, "list_price_minor"),
-        reference_price_minor=_reference(product, show, sale_ms, flash),
-        price_version=version,
+        price_minor=int(price_minor),
+        list_price_minor=number(product, "list_price_minor"),
+        reference_price_minor=reference_price(product, show, now, flash, int(below_minor)),
+        price_version=int(version),
         price_reason=msgspec.json.decode(reason, type=PriceReason),
         left=left,
-        held=_number(product, "held"),
-        sold=_number(product, "sold"),
+        held=number(product, "held"),
+        sold=number(product, "sold"),
         sold_out=left <= 0,
         bucket=None,
-        per_viewer_max=_optional(product, "per_viewer_max"),
+        per_viewer_max=optional(product, "per_viewer_max"),
         flash=flash,
-        show_flash_price_minor=_show_flash_price(product, show, sale_ms),
+        show_flash_price_minor=of_show.show_flash,
+        campaign_price_minor=of_show.campaign,
         seller=product.get("seller") or None,
-        commission_bps=_number(product, "commission_bps"),
+        commission_bps=number(product, "commission_bps"),
         disclosure=attributes.get("disclosure"),
         image_url=attributes.get("image_url"),
         description=attributes.get("description"),
@@ -319,23 +295,8 @@ def product_view(
         group=attributes.get("group"),
         options=attributes.get("options"),
         listed=not product.get("off"),
-        waiting=_number(product, "waiting"),
+        waiting=number(product, "waiting"),
     )
-
-
-def _reference(
-    product: dict[str, str], show: dict[str, str], sale_ms: int, flash: FlashView | None
-) -> int | None:
-    """As it was told last: of a flash price by its announcement, else with the list price, once that can be
-    paid."""
-    told = _optional(product, "reference_price_minor")
-    if flash is not None or show["state"] == "scheduled":
-        return told
-    ended = _optional(product, "flash_price_minor")  # its window is over, which nobody has written yet
-    in_force = [told, _number(product, "list_price_minor"), ended]
-    if show.get("show_flash_id") == product.get("show_flash_id") and _show_flash_view(show, sale_ms) is None:
-        in_force.append(_optional(product, "show_price_minor"))  # nor this, if it had begun
-    return min(price for price in in_force if price is not None)
 
 
 def _with_parts(products: tuple[ProductView, ...]) -> tuple[ProductView, ...]:
@@ -351,78 +312,23 @@ def _with_parts(products: tuple[ProductView, ...]) -> tuple[ProductView, ...]:
     return tuple(filled(view) for view in products)
 
 
-def _flash_view(product: dict[str, str], show: dict[str, str], sale_ms: int) -> FlashView | None:
-    if not product.get("flash_id"):
-        return None
-    starts_sale_ms = _number(product, "flash_starts_sale_ms")
-    ends_sale_ms = _number(product, "flash_ends_sale_ms")
-    if sale_ms >= ends_sale_ms:
-        return None
-    quantity = _optional(product, "flash_quantity")
-    frozen_total_ms = _number(show, "frozen_total_ms")
-    frozen = _number(show, "frozen_since_ms") > 0
-    return FlashView(
-        id=product["flash_id"],
-        price_minor=_number(product, "flash_price_minor"),
-        price_version=_number(product, "flash_version"),
-        starts_sale_ms=starts_sale_ms,
-        ends_sale_ms=ends_sale_ms,
-        starts_at_ms=None if frozen else starts_sale_ms + frozen_total_ms,
-        ends_at_ms=None if frozen else ends_sale_ms + frozen_total_ms,
-        remaining_ms=ends_sale_ms - sale_ms if frozen else None,
-        quantity_left=None if quantity is None else quantity - _number(product, "flash_used"),
-        per_viewer_max=_optional(product, "flash_per_viewer_max"),
-        repeat=_repeat_view(product),
-    )
-
-
-def _repeat_view(product: dict[str, str]) -> RepeatView | None:
-    if not product.get("flash_series"):
-        return None
-    n, times, every_ms = (_number(product, f"flash_{name}") for name in ("n", "times", "every_ms"))
-    return RepeatView(product["flash_series"], n, times, every_ms // 1000)
-
-
-def _show_flash_view(show: dict[str, str], sale_ms: int) -> ShowFlashView | None:
-    ends_sale_ms = _number(show, "show_flash_ends_sale_ms")
-    if not show.get("show_flash_id") or sale_ms >= ends_sale_ms:
-        return None
-    starts_sale_ms = _number(show, "show_flash_starts_sale_ms")
-    frozen_total_ms = _number(show, "frozen_total_ms")
-    frozen = _number(show, "frozen_since_ms") > 0
-    return ShowFlashView(
-        id=show["show_flash_id"],
-        percent_off=_number(show, "show_flash_percent"),
-        starts_sale_ms=starts_sale_ms,
-        ends_sale_ms=ends_sale_ms,
-        starts_at_ms=None if frozen else starts_sale_ms + frozen_total_ms,
-        ends_at_ms=None if frozen else ends_sale_ms + frozen_total_ms,
-        remaining_ms=ends_sale_ms - sale_ms if frozen else None,
-    )
-
-
-def _show_flash_price(product: dict[str, str], show: dict[str, str], sale_ms: int) -> int | None:
-    is_in_it = _show_flash_view(show, sale_ms) and product.get("show_flash_id") == show["show_flash_id"]
-    return _number(product, "show_price_minor") if is_in_it else None
-
-
 def _lot_view(lot: str, fields: dict[str, str], show: dict[str, str], sale_ms: int) -> LotView:
-    ends_sale_ms = _number(fields, "ends")
-    frozen = _number(show, "frozen_since_ms") > 0
+    ends_sale_ms = number(fields, "ends")
+    frozen = number(show, "frozen_since_ms") > 0
     return LotView(
         id=lot,
         sku=fields["sku"],
         state=fields["state"],
-        start_minor=_number(fields, "start_minor"),
+        start_minor=number(fields, "start_minor"),
         steps=msgspec.json.decode(fields["steps"], type=tuple[tuple[int, int], ...]),
-        soft_close_ms=_number(fields, "soft_close_ms"),
-        price_minor=_optional(fields, "price_minor"),
+        soft_close_ms=number(fields, "soft_close_ms"),
+        price_minor=optional(fields, "price_minor"),
         leader=fields.get("leader") or None,
-        next_minor=_number(fields, "next_minor"),
-        bids=_number(fields, "bids"),
+        next_minor=number(fields, "next_minor"),
+        bids=number(fields, "bids"),
         ends_sale_ms=ends_sale_ms,
-        latest_sale_ms=_number(fields, "latest"),
-        ends_at_ms=None if frozen else ends_sale_ms + _number(show, "frozen_total_ms"),
+        latest_sale_ms=number(fields, "latest"),
+        ends_at_ms=None if frozen else ends_sale_ms + number(show, "frozen_total_ms"),
         remaining_ms=ends_sale_ms - sale_ms if frozen else None,
     )
 
@@ -431,32 +337,23 @@ def _draw_view(
     draw: str, fields: dict[str, str], entries: int, show: dict[str, str], sale_ms: int
 ) -> DrawView:
     """One that is open or about to be drawn: there are no winners yet."""
-    ends_sale_ms = _number(fields, "ends")
-    frozen = _number(show, "frozen_since_ms") > 0
+    ends_sale_ms = number(fields, "ends")
+    frozen = number(show, "frozen_since_ms") > 0
     return DrawView(
         id=draw,
         sku=fields["sku"],
         state=fields["state"],
-        units=_number(fields, "units"),
-        price_minor=_number(fields, "price_minor"),
+        units=number(fields, "units"),
+        price_minor=number(fields, "price_minor"),
         commitment=fields["commitment"],
         entries=entries,
         seed=None,
         winners=None,
         ends_sale_ms=ends_sale_ms,
-        ends_at_ms=None if frozen else ends_sale_ms + _number(show, "frozen_total_ms"),
+        ends_at_ms=None if frozen else ends_sale_ms + number(show, "frozen_total_ms"),
         remaining_ms=max(0, ends_sale_ms - sale_ms) if frozen else None,
     )
 
 
 def _fields(flat: Sequence[bytes]) -> dict[str, str]:
     return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
-
-
-def _number(fields: dict[str, str], name: str) -> int:
-    return int(fields.get(name) or 0)
-
-
-def _optional(fields: dict[str, str], name: str) -> int | None:
-    value = fields.get(name)
-    return int(value) if value else None

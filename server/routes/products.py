@@ -8,7 +8,8 @@ from server.commerce.catalog import FlashSpec, ProductSpec
 from server.commerce.ledger import REASON_MAX_CHARS
 from server.commerce.money import StockDelta
 from server.commerce.orders import Undone
-from server.log.state import FlashView, ProductView
+from server.log.price_views import FlashView
+from server.log.state import ProductView
 from server.routes.answers import Answer, problem_of
 from server.routes.endpoint import Call, Endpoints, Nothing
 from server.store.outcome import Refused

@@ -6,10 +6,18 @@ Fields that no rule needs are left out here and ignored when they come: a newer 
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from server.log.entries import Entry
 from server.verify.order_bodies import ORDER_KINDS, OrderChange, complete
+from server.verify.price_bodies import (
+    Campaign,
+    CampaignEnded,
+    FlashPrice,
+    PriceEnded,
+    PriceUndone,
+    ShowFlash,
+    ShowFlashEnded,
+)
 from server.verify.shapes import Count, Level, PriceReason
 
 
@@ -85,83 +93,6 @@ class WaitJoined(msgspec.Struct, frozen=True):
 class WaitLeft(msgspec.Struct, frozen=True):
     sku: str
     reason: Literal["asked", "limit", "banned"]
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    series: str
-    n: Annotated[int, msgspec.Meta(ge=1)]
-    times: Annotated[int, msgspec.Meta(ge=2, le=100)]
-    every_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
-
-
-class FlashPrice(msgspec.Struct, frozen=True):
-    id: str
-    sku: str
-    price_minor: Count
-    list_price_minor: Count
-    price_version: Count
-    starts_at_ms: Count | None
-    ends_at_ms: Count | None
-    starts_sale_ms: int
-    ends_sale_ms: int
-    quantity: Count | None
-    quantity_left: Count | None
-    per_viewer_max: Count | None
-    confirmed: bool | None = None  # not told by servers before rule 43
-    reference_price_minor: Count | UnsetType | None = UNSET  # nor this before rule 44
-    earlier_prices: tuple[tuple[Count, Count], ...] = ()
-    repeat: Repeat | None = None
-
-
-class ShowFlashPrice(msgspec.Struct, frozen=True):
-    """One product's price in a reduction of the whole show."""
-
-    sku: str
-    price_minor: Count
-    list_price_minor: Count
-    reference_price_minor: Count | None
-    earlier_prices: tuple[tuple[Count, Count], ...] = ()
-
-
-class ShowFlash(msgspec.Struct, frozen=True):
-    id: str
-    percent_off: Annotated[int, msgspec.Meta(ge=1, le=99)]
-    starts_at_ms: Count | None
-    ends_at_ms: Count | None
-    starts_sale_ms: int
-    ends_sale_ms: int
-    confirmed: bool
-    prices: Annotated[tuple[ShowFlashPrice, ...], msgspec.Meta(min_length=1)]
-
-
-class PriceAfter(msgspec.Struct, frozen=True):
-    sku: str
-    price_minor: Count
-    price_version: Count
-    price_reason: PriceReason
-    reference_price_minor: Count | None
-
-
-class ShowFlashEnded(msgspec.Struct, frozen=True):
-    id: str
-    reason: Literal["window", "stopped"]
-    prices: tuple[PriceAfter, ...]
-
-
-class PriceEnded(msgspec.Struct, frozen=True):
-    id: str
-    sku: str
-    price_minor: Count
-    price_version: Count
-    reason: Literal["window", "stopped", "quantity"]
-    price_reason: PriceReason | None = None
-    reference_price_minor: Count | UnsetType | None = UNSET
-    repeat: Literal["goes_on", "done", "stopped", "show_ended", "withdrawn"] | None = None
-
-
-class PriceUndone(msgspec.Struct, frozen=True):
-    id: str
-    sku: str
 
 
 class Moderation(msgspec.Struct, frozen=True):
@@ -282,6 +213,8 @@ Body: TypeAlias = (
     | PriceUndone
     | ShowFlash
     | ShowFlashEnded
+    | Campaign
+    | CampaignEnded
     | LotOpened
     | LotMax
     | LotBid
@@ -310,6 +243,8 @@ _KINDS: Final[dict[str, type[Body]]] = {
     "price.undone": PriceUndone,
     "price.show_flash": ShowFlash,
     "price.show_ended": ShowFlashEnded,
+    "price.campaign": Campaign,
+    "price.campaign_ended": CampaignEnded,
     "lot.opened": LotOpened,
     "lot.max": LotMax,
     "lot.bid": LotBid,

@@ -1,7 +1,7 @@
 """What rules 18 and 19 ask of a flash price that comes in several windows. Pure."""
 
 from server.commerce.pricing import Repeat, next_window
-from server.verify.bodies import FlashPrice, PriceEnded
+from server.verify.price_bodies import FlashPrice, PriceEnded
 from server.verify.replay import Replay, Step
 
 

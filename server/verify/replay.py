@@ -12,8 +12,8 @@ from msgspec import UNSET
 
 from server.commerce import price_record
 from server.commerce.lots import Lot
-from server.commerce.model_records import COUNTED, HOLDING, ShowTerms
-from server.commerce.pricing import Flash, PriceInForce, Prices, price_in_force, sale_time_ms
+from server.commerce.model_records import COUNTED, HOLDING, CampaignTerms, Reduction, ShowTerms
+from server.commerce.pricing import Flash, Instant, PriceInForce, Prices, price_in_force, sale_time_ms
 from server.log.entries import Entry
 from server.verify.bodies import (
     BagChanged,
@@ -25,20 +25,15 @@ from server.verify.bodies import (
     DrawDrawn,
     DrawOpened,
     EpochChanged,
-    FlashPrice,
     LotCancelled,
     LotClosed,
     LotMax,
     LotOpened,
     Moderation,
     Pinned,
-    PriceEnded,
-    PriceUndone,
     ProductUpdated,
     Restocked,
     ShowCreated,
-    ShowFlash,
-    ShowFlashEnded,
     ShowState,
     Unpinned,
     WaitJoined,
@@ -46,6 +41,17 @@ from server.verify.bodies import (
 )
 from server.verify.drawn import Draws
 from server.verify.order_bodies import ORDER_KINDS, OrderChange, OrderView, Refund
+from server.verify.price_bodies import (
+    Campaign,
+    CampaignEnded,
+    FlashPrice,
+    PriceEnded,
+    PriceUndone,
+    ReductionEnded,
+    ShowFlash,
+    ShowFlashEnded,
+    ShowReduced,
+)
 from server.verify.shapes import PriceReason
 
 Stock = tuple[int, int, int]
@@ -101,6 +107,10 @@ class Step:
     sale_ms: int
 
     @property
+    def at(self) -> Instant:
+        return Instant(self.entry.ts, self.sale_ms)
+
+    @property
     def audience_pid(self) -> str:
         return self.entry.subject or ""
 
@@ -134,7 +144,9 @@ class Replay:
     """Lot, winner and price of a lot that has just ended; the next entry is the order."""
     draws: Draws = field(default_factory=Draws)
     show_flash: ShowTerms | None = None
-    """The reduction of the whole show that is announced or running."""
+    """The flash price of the whole show that is announced or running."""
+    campaign: CampaignTerms | None = None
+    """Likewise."""
     price_steps: int = 0
     """Starts and ends of those that are over."""
     undone: set[str] = field(default_factory=set[str])
@@ -152,6 +164,11 @@ class Replay:
         return sale_time_ms(ts, self.life.frozen_since_ms or 0, self.life.frozen_total_ms)
 
     @property
+    def of_show(self) -> tuple[Reduction, ...]:
+        """The reductions of the whole show that are announced or running; the last goes first."""
+        return tuple(each for each in (self.campaign, self.show_flash) if each)
+
+    @property
     def is_on_offer(self) -> bool:
         """Whether one can buy, or could: prices count from then on."""
         return self.life.state != "scheduled"
@@ -159,13 +176,21 @@ class Replay:
     def prices(self, sku: str) -> Prices:
         """All that a product's price follows from (see pricing.py)."""
         product = self.products[sku]
-        show_flash = self.show_flash.of(sku) if self.show_flash else None
-        version = product.version + self.price_steps
-        return Prices(product.list_price_minor, version, product.flash, show_flash)
+        return self._prices(sku, product.list_price_minor, product.version, product.flash)
 
-    def price_at(self, sku: str, sale_ms: int) -> PriceInForce:
+    def prices_after(self, body: ProductUpdated) -> Prices:
+        """The same when a product has been put like this."""
+        old = self.products.get(body.sku)
+        flash = old.flash if old else None
+        return self._prices(body.sku, body.list_price_minor, version_after(old, body), flash)
+
+    def _prices(self, sku: str, list_price_minor: int, version: int, flash: Flash | None) -> Prices:
+        of_show = tuple(terms.of(sku) for terms in self.of_show)
+        return Prices(list_price_minor, version + self.price_steps, flash, of_show)
+
+    def price_at(self, sku: str, at: Instant) -> PriceInForce:
         """The price in force."""
-        return price_in_force(self.prices(sku), sale_ms)
+        return price_in_force(self.prices(sku), at)
 
     def state_of(self, order: str) -> str:
         """An order's state; "" when there is no such order."""
@@ -275,26 +300,33 @@ class Replay:
 
     def show_record_after(self, step: Step, sku: str) -> price_record.Record:
         """The price record of a product after a reduction of the whole show was announced, or ended."""
-        product, today, terms = self.products[sku], price_record.day_of(step.entry.ts), self.show_flash
+        product, today = self.products[sku], price_record.day_of(step.entry.ts)
+        more: Iterable[price_record.Low] = ()
         match step.body:
-            case ShowFlash(prices=prices):
+            case ShowReduced(prices=prices):
                 more = next((each.earlier_prices for each in prices if each.sku == sku), ())
-            case _ if (
-                terms and sku in terms.prices and self.is_on_offer and terms.starts_sale_ms <= step.sale_ms
-            ):
-                more = ((terms.prices[sku], today),)
+            case ReductionEnded(id=ended):
+                terms = next((each for each in self.of_show if each.id == ended), None)
+                if terms and sku in terms.prices and self.is_on_offer and terms.begun(step.at):
+                    more = ((terms.prices[sku], today),)
             case _:
-                more = ()
+                pass
         return price_record.with_prices(product.record, more, today)
 
-    def _change_show_flash(self, step: Step, body: ShowFlash | ShowFlashEnded) -> None:
+    def _change_reduction(
+        self, step: Step, body: ShowFlash | ShowFlashEnded | Campaign | CampaignEnded
+    ) -> None:
         for each in body.prices:
             self.products[each.sku].record = self.show_record_after(step, each.sku)
-        if isinstance(body, ShowFlash):
-            prices = {each.sku: each.price_minor for each in body.prices}
-            self.show_flash = ShowTerms(body.id, prices, body.starts_sale_ms, body.ends_sale_ms)
-        else:
-            self.show_flash, self.price_steps = None, self.price_steps + 2
+        match body:
+            case ShowFlash():
+                self.show_flash = body.terms
+            case Campaign():
+                self.campaign = body.terms
+            case ShowFlashEnded():
+                self.show_flash, self.price_steps = None, self.price_steps + 2
+            case CampaignEnded():
+                self.campaign, self.price_steps = None, self.price_steps + 2
 
     def _change_catalogue(self, step: Step, body: Body | None) -> None:
         match body:
@@ -320,8 +352,8 @@ class Replay:
                 product = self.products[body.sku]
                 product.flash, product.version = None, product.version + 2
                 self.going_on = body.id if body.repeat == "goes_on" else ""
-            case ShowFlash() | ShowFlashEnded():
-                self._change_show_flash(step, body)
+            case ShowFlash() | ShowFlashEnded() | Campaign() | CampaignEnded():
+                self._change_reduction(step, body)
             case _:
                 pass
 

@@ -10,9 +10,9 @@ from server.verify import (
     rules_orders,
     rules_prices,
     rules_record,
+    rules_reductions,
     rules_sale,
     rules_show,
-    rules_show_flash,
     rules_waiting,
 )
 from server.verify.rule import Rule
@@ -51,7 +51,7 @@ FILE_RULES: Final = (LINES, CONTIGUOUS, CHAIN, SIGNATURES, PLACE, SEALED, CHECKP
 RULES: Final[tuple[Rule, ...]] = (
     *rules_show.RULES,
     *rules_prices.RULES,
-    *rules_show_flash.RULES,
+    *rules_reductions.RULES,
     *rules_record.RULES,
     *rules_orders.RULES,
     *rules_sale.RULES,

@@ -1,7 +1,8 @@
 """The rule for the show's bag. Pure."""
 
-from server.verify.bodies import BagChanged, FlashPrice, LotOpened, Pinned
+from server.verify.bodies import BagChanged, LotOpened, Pinned
 from server.verify.order_bodies import OrderChange
+from server.verify.price_bodies import FlashPrice
 from server.verify.replay import Replay, Step
 from server.verify.rule import rule
 

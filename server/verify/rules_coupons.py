@@ -45,7 +45,7 @@ def _wrong_line(step: Step, line: Line, before: Replay) -> str | None:
         return f"{made.code} was for use until {made.expires_at_ms}"
     if made.skus is not None and line.sku not in made.skus:
         return f"{made.code} is not for {line.sku}"
-    price = before.price_at(line.sku, step.sale_ms).price_minor
+    price = before.price_at(line.sku, step.at).price_minor
     due = with_coupon(price, made.percent_off, made.amount_off_minor)
     return None if line.unit_price_minor == due else f"charged {line.unit_price_minor}, with it is {due}"
 

@@ -2,23 +2,12 @@
 
 from typing import Final
 
-from server.commerce.pricing import PriceInForce, Prices, Reason, is_deep, price_in_force, server_time_ms
-from server.verify.bodies import (
-    DrawOpened,
-    FlashPrice,
-    LotBid,
-    LotOpened,
-    Pinned,
-    PriceEnded,
-    PriceUndone,
-    ProductUpdated,
-    Restocked,
-    ShowFlash,
-    Unpinned,
-)
+from server.commerce.pricing import Instant, PriceInForce, Reason, is_deep, price_in_force, server_time_ms
+from server.verify.bodies import DrawOpened, LotBid, LotOpened, Pinned, ProductUpdated, Restocked, Unpinned
 from server.verify.order_bodies import Line, OrderChange
+from server.verify.price_bodies import FlashPrice, PriceEnded, PriceUndone, ShowFlash
 from server.verify.repeats import end_goes_on, window_is_due
-from server.verify.replay import Replay, Step, version_after
+from server.verify.replay import Replay, Step
 from server.verify.rule import rule, rule_for
 
 FLASH_AHEAD_MAX_MS: Final = 300_000
@@ -56,18 +45,15 @@ def _missing(sku: str, flash: str | None, before: Replay) -> str | None:
 
 @rule_for(ProductUpdated, 17, "A changed list price is a new version, and what is told is in force")
 def product_tells_its_price(step: Step, body: ProductUpdated, before: Replay) -> str | None:
-    """A new product has version 1; a new list price the next one, and never while a flash price is announced.
+    """A new product has version 1; a new list price the next one, and never while a reduction is announced.
 
     The price and version told are those in force at that moment (`commerce/pricing.py`).
     """
-    old, show_flash = before.products.get(body.sku), before.show_flash
-    flash = old.flash if old else None
-    is_reduced = flash or (show_flash and body.sku in show_flash.prices)
+    old = before.products.get(body.sku)
+    is_reduced = old and (old.flash or any(body.sku in terms.prices for terms in before.of_show))
     if old and is_reduced and body.list_price_minor != old.list_price_minor:
         return "the list price changes under a reduction"
-    version = version_after(old, body) + before.price_steps
-    prices = Prices(body.list_price_minor, version, flash, show_flash.of(body.sku) if show_flash else None)
-    due = price_in_force(prices, step.sale_ms)
+    due = price_in_force(before.prices_after(body), step.at)
     told = (body.price_minor, body.price_version)
     return None if told == due[:2] else f"(price, version) is {told}, in force is {due[:2]}"
 
@@ -94,7 +80,7 @@ def _announced(step: Step, body: FlashPrice, before: Replay) -> str | None:
     if product.flash or body.id in before.flashes:
         return f"there is one already: {product.flash.id if product.flash else body.id}"
     told = (body.list_price_minor, body.price_version)
-    if told != (product.list_price_minor, before.price_at(body.sku, step.sale_ms).version + 1):
+    if told != (product.list_price_minor, before.price_at(body.sku, step.at).version + 1):
         return f"(list price, version) is {told}"
     ahead_max_ms = FLASH_MS[1] if body.repeat and body.repeat.n > 1 else FLASH_AHEAD_MAX_MS
     if not 0 <= ahead_ms <= ahead_max_ms or not FLASH_MS[0] <= lasts_ms <= FLASH_MS[1]:
@@ -123,7 +109,7 @@ def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
     if flash is None or flash.id != body.id:
         return f"{body.id} is not the product's flash price"
     told = (body.price_minor, body.price_version)
-    if told != price_after_flash(before, body.sku, step.sale_ms)[:2]:
+    if told != price_after_flash(before, body.sku, step.at)[:2]:
         return f"(price, version) is {told}"
     over = step.sale_ms >= flash.ends_sale_ms
     quantity = before.flashes[flash.id].quantity
@@ -134,10 +120,9 @@ def flash_ends(step: Step, body: PriceEnded, before: Replay) -> str | None:
     return end_goes_on(step, body, before)
 
 
-def price_after_flash(before: Replay, sku: str, sale_ms: int) -> PriceInForce:
+def price_after_flash(before: Replay, sku: str, at: Instant) -> PriceInForce:
     """What is in force when a product's flash price has just ended."""
-    prices = before.prices(sku)
-    return price_in_force(prices._replace(flash=None, version=prices.version + 2), sale_ms)
+    return price_in_force(before.prices(sku).after("flash"), at)
 
 
 @rule(45, "A price says why it is the price")
@@ -151,11 +136,11 @@ def reason_is_true(step: Step, before: Replay) -> str | None:
     match step.body:
         case ProductUpdated(sku=sku, price_reason=told):
             old = before.products.get(sku)
-            reasons = [(told, before.price_at(sku, step.sale_ms).reason if old else Reason())]
+            reasons = [(told, before.price_at(sku, step.at).reason if old else Reason())]
         case PriceEnded(sku=sku, price_reason=told):
-            reasons = [(told, price_after_flash(before, sku, step.sale_ms).reason)]
+            reasons = [(told, price_after_flash(before, sku, step.at).reason)]
         case OrderChange(order=order) if step.entry.kind == "order.held":
-            reasons = [(line.price_reason, _reason_of(line, step.sale_ms, before)) for line in order.lines]
+            reasons = [(line.price_reason, _reason_of(line, step.at, before)) for line in order.lines]
         case _:
             return None
     for told, due in reasons:
@@ -164,17 +149,19 @@ def reason_is_true(step: Step, before: Replay) -> str | None:
     return None
 
 
-def _reason_of(line: Line, sale_ms: int, before: Replay) -> Reason:
+def _reason_of(line: Line, at: Instant, before: Replay) -> Reason:
     if line.coupon:
         return Reason("coupon", line.coupon)
     if line.lot:
         return Reason("lot", line.lot)
-    return Reason("draw", line.draw) if line.draw else before.price_at(line.sku, sale_ms).reason
+    return Reason("draw", line.draw) if line.draw else before.price_at(line.sku, at).reason
 
 
 @rule(20, "Deadlines are told on the server's clock")
 def deadlines_are_derived(step: Step, before: Replay) -> str | None:
-    """`…_at_ms` is the sale-clock deadline on the server's clock, and null while the sale clock stands."""
+    """`…_at_ms` is the sale-clock deadline on the server's clock, and null while the sale clock stands. A
+    campaign lies on the server's clock itself.
+    """
     since, total = before.life.frozen_since_ms or 0, before.life.frozen_total_ms
     match step.body:
         case FlashPrice() | ShowFlash() as flash:
@@ -197,7 +184,7 @@ def pin_tells_the_price(step: Step, before: Replay) -> str | None:
     """`product.pinned` tells the price in force, and only what is pinned can be unpinned."""
     match step.body:
         case Pinned(sku=sku, price_minor=told):
-            due = before.price_at(sku, step.sale_ms).price_minor
+            due = before.price_at(sku, step.at).price_minor
             return None if told == due else f"the price told is {told}, in force is {due}"
         case Unpinned(sku=sku):
             return None if sku == before.pin else f"{sku!r} was not pinned"

@@ -6,9 +6,18 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from server.commerce.price_record import RECORD_DAYS, Record, day_of, reference_price
-from server.commerce.pricing import Flash, Prices, price_below, price_in_force
-from server.verify.bodies import FlashPrice, PriceEnded, ProductUpdated, ShowFlash, ShowFlashEnded
-from server.verify.replay import Replay, Step, version_after
+from server.commerce.pricing import Flash, price_below
+from server.verify.bodies import ProductUpdated
+from server.verify.price_bodies import (
+    Campaign,
+    CampaignEnded,
+    FlashPrice,
+    PriceEnded,
+    ShowFlash,
+    ShowFlashEnded,
+    ShowReduced,
+)
+from server.verify.replay import Replay, Step
 from server.verify.rule import rule
 
 
@@ -25,16 +34,16 @@ class _Told(NamedTuple):
 
 @rule(44, "The reference price is the lowest of the last 30 days")
 def reference_follows_from_the_record(step: Step, before: Replay) -> str | None:
-    """Of what was in force on offer and no more, and of what is in force when a reduction is announced, or
-    would be without the one that runs; under a flash price as its announcement said, which for its windows
-    after the first is never above its price; null when that is nothing. What comes from other shows
+    """Of what was in force on offer and no more, and of what a reduction, announced or running, is taken off;
+    under a flash price as its announcement said, which for its windows after the first is never above its
+    price; null when that is nothing. What comes from other shows
     (`earlier_prices`) is of those days. Entries of servers that kept no record tell none and are not judged.
     """
     today = day_of(step.entry.ts)
     match step.body:
         case ProductUpdated(earlier_prices=earlier) | FlashPrice(earlier_prices=earlier):
             pass
-        case ShowFlash(prices=prices):
+        case ShowReduced(prices=prices):
             earlier = tuple(low for each in prices for low in each.earlier_prices)
         case _:
             earlier = ()
@@ -54,32 +63,31 @@ def reference_follows_from_the_record(step: Step, before: Replay) -> str | None:
 
 
 def _told(step: Step, before: Replay) -> Iterator[_Told]:
-    at, body = step.sale_ms, step.body
+    at, body = step.at, step.body
     match body:
         case ProductUpdated() if body.price_reason is not None:
             old = before.products.get(body.sku)
             flash = old.flash if old else None
-            show_flash = before.show_flash.of(body.sku) if before.show_flash else None
-            prices = Prices(body.list_price_minor, version_after(old, body), flash, show_flash)
-            record = before.record_after(step, body)
-            yield _Told(body.sku, body.reference_price_minor, record, price_below(prices, at), flash)
+            price = price_below(before.prices_after(body), at)
+            yield _Told(body.sku, body.reference_price_minor, before.record_after(step, body), price, flash)
         case FlashPrice(reference_price_minor=told) if told is not UNSET:
             price = before.price_at(body.sku, at).price_minor
             at_most = body.price_minor if body.repeat and body.repeat.n > 1 else None
             yield _Told(body.sku, told, before.record_after(step, body), price, at_most=at_most)
         case PriceEnded(reference_price_minor=told) if told is not UNSET:
-            price = price_below(before.prices(body.sku)._replace(flash=None), at)
+            price = price_below(before.prices(body.sku).without("flash"), at)
             yield _Told(body.sku, told, before.record_after(step, body), price)
-        case ShowFlash() | ShowFlashEnded():
+        case ShowFlash() | Campaign() | ShowFlashEnded() | CampaignEnded():
             for each in body.prices:
                 prices = before.prices(each.sku)
-                ended = prices._replace(show_flash=None)
-                begins = isinstance(body, ShowFlash)
-                price = price_in_force(prices, at).price_minor if begins else price_below(ended, at)
+                if isinstance(body, ShowFlash | Campaign):
+                    prices = prices.reduced_by(body.terms.of(each.sku))
+                else:
+                    prices = prices.without(body.kind)
                 record = before.show_record_after(step, each.sku)
-                is_over = prices.flash is None or prices.flash.ends_sale_ms <= at
+                is_over = prices.flash is None or prices.flash.ends_sale_ms <= at.sale_ms
                 flash = None if is_over else prices.flash
-                yield _Told(each.sku, each.reference_price_minor, record, price, flash)
+                yield _Told(each.sku, each.reference_price_minor, record, price_below(prices, at), flash)
         case _:
             pass
 

@@ -36,7 +36,7 @@ def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | No
     if step.entry.kind != "order.held" or body.order.has_own_price:
         return None
     for line in body.order.lines:
-        now = before.price_at(line.sku, step.sale_ms)
+        now = before.price_at(line.sku, step.at)
         price = line.unit_price_minor if line.coupon else now.price_minor
         charged = (line.unit_price_minor, line.price_version, line.flash)
         due = (price, now.version, now.flash_id)

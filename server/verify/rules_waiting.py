@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from server.commerce.model_records import TURN_MS
+from server.commerce.pricing import Instant
 from server.verify.bodies import DrawOpened, LotOpened, WaitJoined, WaitLeft
 from server.verify.order_bodies import OrderChange
 from server.verify.replay import Replay, Step
@@ -72,12 +73,12 @@ def _may_leave(step: Step, left: WaitLeft, before: Replay) -> str | None:
         return "it is not their turn"
     if left.reason == "banned":
         return None if pid in before.banned else f"{pid} is not banned"
-    return None if _has_all(pid, left.sku, step.sale_ms, before) else f"{pid} may have one more"
+    return None if _has_all(pid, left.sku, step.at, before) else f"{pid} may have one more"
 
 
-def _has_all(pid: str, sku: str, sale_ms: int, before: Replay) -> bool:
+def _has_all(pid: str, sku: str, at: Instant, before: Replay) -> bool:
     """Whether a cap or a quota forbids one more unit."""
-    cap, flash = before.products[sku].per_viewer_max, before.price_at(sku, sale_ms).flash_id
+    cap, flash = before.products[sku].per_viewer_max, before.price_at(sku, at).flash_id
     if cap is not None and before.bought[sku, pid] >= cap:
         return True
     if flash is None:

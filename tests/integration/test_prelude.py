@@ -157,16 +157,17 @@ async def test_without_a_key_nothing_is_remembered(store: Store, body: Body) -> 
 
 
 async def test_the_price_in_force_before_during_and_after_a_flash(body: Body) -> None:
-    lua = """local p = {list_price_minor = '1000', price_version = '3', flash_id = 'f', flash_price_minor =
-    '700',
-        flash_version = '4', flash_starts_sale_ms = '10', flash_ends_sale_ms = '20'}
+    lua = """local p = {list_price_minor = '1000', price_version = '3', flash_id = 'f',
+        flash_price_minor = '700', flash_version = '4'}
         local out = {'ok'}
-        for _, at in ipairs({9, 10, 19, 20}) do
-          local price, version, rule, id = price_in_force(p, at)
+        for _, since in ipairs({-1, 0, 9, 10}) do
+          p.flash_starts_sale_ms = string.format('%d', sale_ms - since)
+          p.flash_ends_sale_ms = string.format('%d', sale_ms - since + 10)
+          local price, version, rule, id = price_in_force(p)
           out[#out + 1] = price .. ' ' .. version .. ' ' .. rule .. ' ' .. (id or '-')
         end
         p.flash_id = ''
-        out[#out + 1] = (price_in_force(p, 15))
+        out[#out + 1] = (price_in_force(p))
         return out"""
     assert await body(lua) == [
         b"ok",

@@ -235,6 +235,11 @@ def in_show(at: int, **fields: Any) -> Callable[[Record], None]:
     return lambda record: _change(record["body"]["prices"][at], fields)
 
 
+def later_campaign(record: Record) -> None:
+    """It is announced for ten seconds longer."""
+    record["body"]["ends_at_ms"] += 10_000
+
+
 def passing(record: Record) -> None:
     """The buyer asked for it, like anybody else."""
     del record["body"]["order"]["lines"][0]["waited"]
@@ -243,6 +248,13 @@ def passing(record: Record) -> None:
 
 turn = nth("order.held", 1, sku="pail")
 show_flash = nth("price.show_flash")
+campaign, campaign_over = nth("price.campaign"), nth("price.campaign_ended")
+
+
+def short_campaign(record: Record) -> None:
+    record["body"]["ends_at_ms"] = record["body"]["starts_at_ms"] + 59_999
+
+
 MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (7, nth("product.restocked"), head(prev_public=more(-1)), None),
     (8, nth("product.restocked", 1), lambda record: _change(record, {"ts": 1, "at_ms": 1}), None),
@@ -280,6 +292,25 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (45, nth("price.ended", sku="cup"), body(price_reason={"rule": "list", "id": None}), None),
     (45, nth("order.held", -1, sku="tin"), in_line(0, price_reason={"rule": "list", "id": None}), None),
     (31, show_flash, in_show(0, price_minor=more(1)), nth("order.held", -1, sku="tin")),
+    (15, campaign, body(title=""), None),
+    (46, campaign, body(percent_off=24), None),
+    (46, campaign, body(confirmed=True), None),
+    (46, campaign, in_show(0, price_minor=more(-1)), None),
+    (46, campaign, short_campaign, None),
+    (46, campaign, body(starts_at_ms=more(-1)), None),
+    (46, nth("price.campaign", 1), in_show(0, price_minor=400), None),
+    (46, nth("price.campaign", 1), body(starts_at_ms=more(92 * 86_400_000)), None),
+    (46, campaign_over, body(reason="stopped"), None),
+    (46, campaign_over, in_show(0, price_version=more(1)), None),
+    (46, campaign_over, lambda record: record["body"]["prices"].pop(), None),
+    (46, nth("price.campaign_ended", 1), body(reason="window"), None),
+    (46, campaign, later_campaign, campaign_over),
+    (44, campaign, in_show(0, reference_price_minor=more(1)), None),
+    (44, campaign_over, in_show(0, reference_price_minor=more(1)), None),
+    (17, nth("product.updated", 1, sku="knife"), body(list_price_minor=more(1)), None),
+    (18, nth("price.flash", sku="knife"), body(price_version=more(-1)), None),
+    (45, nth("order.held", sku="fork"), in_line(0, price_reason={"rule": "list", "id": None}), None),
+    (31, campaign, in_show(0, price_minor=more(1)), nth("order.held", sku="fork")),
     (44, mug_updated, body(reference_price_minor=None), None),
     (44, nth("price.flash", 1), body(reference_price_minor=more(1)), None),
     (44, nth("price.flash", 1), body(earlier_prices=[[1, 1]], reference_price_minor=1), None),

@@ -35,7 +35,7 @@ MUTATIONS = {
     "no window follows": ("if following then announce_flash", "if false then announce_flash"),
     "the next window at once": ("starts = starts + steps * every,", "starts = sale_ms,"),
     "goes on below the floor": ("if floor and price < floor then return nil, 'withdrawn' end", ""),
-    "goes on when it was stopped": ("if following and stops then", "if false then"),
+    "goes on when it was stopped": ("if stops and (following or", "if false and (following or"),
     "stopped by its newest name alone": ("(p.flash_series or p.flash_id) == series", "p.flash_id == id"),
     "between windows it is none": ("return has_window(p) or (", "return has_window(p) or (false and "),
     "sold while paused": ("if show.sales_paused == '1' then", "if false then"),
@@ -74,6 +74,23 @@ MUTATIONS = {
     "a coupon that is over": ("if is_coupon_over(c) then", "if false then"),
     "hoarders keep theirs as long": ("if ran_out >= RAN_OUT_MAX then", "if false then"),
     "a hold that is due is not seen": ("and not is_due(o) then break", "then break"),
+    "a campaign goes before the show's flash price": ("{CAMPAIGN, SHOW_FLASH}", "{SHOW_FLASH, CAMPAIGN}"),
+    "a campaign on the sale clock": (
+        "'price.campaign_ended', now = ts",
+        "'price.campaign_ended', now = sale_ms",
+    ),
+    "a campaign never ends": (
+        "reduce(begun(r.now, show[r.starts], show[r.ends])",
+        "reduce(begun(r.now, show[r.starts], '1e15')",
+    ),
+    "a campaign leaves no trace": ("if has_begun and is_on_offer()", "if false"),
+    "a campaign below the floor": ("if floor and amount < floor then", "if false then"),
+    "two campaigns": ("if has_reduction(CAMPAIGN) then return", "if false then return"),
+    "another list price under a campaign": (
+        "if in_reduction(CAMPAIGN, p) then return",
+        "if false then return",
+    ),
+    "a campaign outlives its show": ("end_reductions(show.state == 'ended')", "end_reductions()"),
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
 }
 

@@ -14,7 +14,7 @@ from server.commerce.bags import BagSpec, SetSpec
 from server.commerce.catalog import FlashSpec, Part, ProductSpec, RepeatSpec
 from server.commerce.coupons import Coupons, CouponSpec
 from server.commerce.lotteries import DrawSpec, Lotteries
-from server.commerce.reductions import Reductions, ShowFlashSpec
+from server.commerce.reductions import CampaignPrice, CampaignSpec, Reductions, ShowFlashSpec
 from server.commerce.waitlist import Waitlist
 from server.live.moderation import Ban, Moderation, PauseSales, ResumeSales, Unban
 from server.live.shows import NewShow, Shows
@@ -66,6 +66,7 @@ class Story:
         await self.draw()
         await self.use_coupons()
         await self.repeat_a_flash_price()
+        await self.run_campaigns()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -205,6 +206,36 @@ class Story:
         sure(await self.catalog.stop_flash(SHOW, CREATOR, flash))
         sure(await reductions.stop_show_flash(SHOW, CREATOR, started["id"]))
 
+    async def run_campaigns(self) -> None:
+        """One is over while the show is paused, below a flash price of one of its products; one, by prices,
+        is still to come when the show ends.
+        """
+        reductions, day_ms = Reductions(self.store), 86_400_000
+        await self.sale.product("fork", 400, 5)
+        await self.sale.product("knife", 600, 5)
+        now = sure(await reader.snapshot(self.store, SHOW)).server_ms
+        spec = CampaignSpec(
+            title="Weekend", percent_off=25, skus=["fork", "knife"], starts_at_ms=now, ends_at_ms=now + 90_000
+        )
+        sure(await reductions.start_campaign(SHOW, CREATOR, spec))
+        await self.sale.held(DORA, sku="fork", seen=300)
+        renamed = ProductSpec(title="Bread knife", price_minor=600)
+        sure(await self.catalog.put_product(SHOW, CREATOR, "knife", renamed))
+        await self.flash("knife", 500)
+        await self.sale.held(DORA, sku="knife", seen=500)
+        sure(await self.shows.change(SHOW, CREATOR, "pause"))
+        await advance(self.store, SHOW, 90_000)
+        sure(await self.ledger.expire_due(SHOW))
+        sure(await self.shows.change(SHOW, CREATOR, "resume"))
+        spec = CampaignSpec(
+            title="Black Friday",
+            prices=[CampaignPrice("fork", 100)],
+            starts_at_ms=now + day_ms,
+            ends_at_ms=now + 3 * day_ms,
+            confirm=True,
+        )
+        sure(await reductions.start_campaign(SHOW, CREATOR, spec))
+
     async def wait_in_line(self) -> None:
         """Three wait for the last pail: one is banned when their turn has come, one leaves, one pays."""
         waitlist = Waitlist(self.store, settings(), self.ledger.buyers)
@@ -274,6 +305,7 @@ class Story:
         sure(await self.catalog.unpin(SHOW, CREATOR))
         await self.sale.held(CLARA, seen=1_100)
         sure(await self.shows.change(SHOW, CREATOR, "end"))
+        sure(await self.ledger.expire_due(SHOW))  # and with it the campaign
 
     # words
 

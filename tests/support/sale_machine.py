@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.sale import CREATOR, SHOW
-from support.sale_pair import BAN, PEOPLE, SalePair
+from support.sale_pair import BAN, PEOPLE, Picked, SalePair
 
 from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, BagView
@@ -29,6 +29,21 @@ PRICES = (400, 700, 1000)
 ANY_PRICE = 2000
 WINDOWS = (None, (2, 1), (3, 10))
 """Of a flash price: one; or how many, and seconds from the end of one to the announcement of the next."""
+CAMPAIGNS_MS = (
+    (0, 100_000),
+    (5_000, 65_000),
+    (3_000, 83_000),
+    (-60_000, 60_000),
+)
+"""From when to when, from now."""
+OTHER_CAMPAIGNS_MS = (
+    (-60_001, 60_000),
+    (0, 59_999),
+    (90 * DAY_MS, 121 * DAY_MS),
+    (90 * DAY_MS + 1, 91 * DAY_MS),
+    (0, 31 * DAY_MS + 1),
+)
+"""Those that are far away, and those that cannot be."""
 BETWEEN = ("", "floor", "list", "leave", "end", "stop")
 OPEN = (("live", False),) * 3
 
@@ -95,9 +110,12 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
             if product.flash:
                 deadlines += [product.flash.starts_sale_ms, product.flash.ends_sale_ms]
         if terms := self.model.show_flash:
-            deadlines += [terms.starts_sale_ms, terms.ends_sale_ms]
-        ahead = sorted({at - before - now for at in deadlines if at - before > now})
-        if ahead and not self.model.frozen_since_ms:
+            deadlines += terms.window
+        away = [] if self.model.frozen_since_ms else [at - now for at in deadlines]
+        if terms := self.model.campaign:
+            away += [at - self.ts for at in terms.window]
+        ahead = sorted({ms - before for ms in away if before < ms < DAY_MS})
+        if ahead:
             self.move_clock_to(self.ts + ahead[pick % len(ahead)])
 
     @rule()
@@ -253,14 +271,73 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
     ) -> None:
         self.announce_show_flash(percent, list(named), window_s, confirm=confirm)
 
-    @precondition(lambda self: self.model.show_flashes)
+    @rule(
+        percent=st.sampled_from((20, 71)),
+        named=st.sampled_from(((), (), ("mug",), ("vase", SET), ("none", "mug"))),
+        window_ms=st.sampled_from((*CAMPAIGNS_MS, *OTHER_CAMPAIGNS_MS)),
+        confirm=st.booleans(),
+    )
+    def start_campaign(
+        self, percent: int, named: tuple[str, ...], window_ms: tuple[int, int], confirm: bool
+    ) -> None:
+        self.announce_campaign(percent, list(named), window_ms, confirm=confirm)
+
+    @rule(
+        sku=skus,
+        less=st.sampled_from((0, 1, 150, 150, 600)),
+        floor=st.none() | st.just(-50),
+        window_ms=st.sampled_from(CAMPAIGNS_MS),
+        more=st.sampled_from(((), (), ("vase",), ("none",))),
+    )
+    def name_prices(
+        self,
+        sku: str,
+        less: int,
+        floor: int | None,
+        window_ms: tuple[int, int],
+        more: tuple[str, ...],
+    ) -> None:
+        """So much less than the list price; the floor may be 50 below that."""
+        self.change_life(("live", False))
+        listed, parts = self.model.products[sku].list_price_minor, PARTS if sku == SET else None
+        self.put(sku, listed, floor=None if floor is None else listed + floor, parts=parts)
+        prices = dict.fromkeys(more, 300) | {sku: max(1, listed - less)}
+        self.announce_campaign(prices, [], window_ms, confirm=less == 150)
+
+    @rule(
+        window_ms=st.sampled_from(CAMPAIGNS_MS),
+        over=st.sampled_from(("", "", "flash", "show")),
+        who=people,
+        sku=skus,
+        meanwhile=st.tuples(st.booleans(), st.sampled_from(("", "list", "end"))),
+    )
+    def campaign_goes_by(
+        self, window_ms: tuple[int, int], over: str, who: Principal, sku: str, meanwhile: tuple[bool, str]
+    ) -> None:
+        """It begins and ends while the show is on or is paused, perhaps below another reduction."""
+        paused, between = meanwhile
+        self.change_life(("live", False))
+        self.put(sku, self.model.products[sku].list_price_minor, parts=PARTS if sku == SET else None)
+        self.announce_campaign(20, [], window_ms, confirm=True)
+        if over == "flash":
+            self.announce(sku, 400, (0, 150), (None, None))
+        elif over == "show":
+            self.announce_show_flash(10, [], (0, 150), confirm=True)
+        for _ in range(2):
+            if paused:
+                self.change_life(("paused", False))
+            self.reach_the_campaigns_next()
+            self.change_life(("live", False))
+            self.place(who, self.new_key(), sku, 1, ANY_PRICE)
+            self.check_all()
+            self.happens(between, sku)
+
+    @precondition(lambda self: self.model.reductions)
     @rule(pick=st.integers(0, 10))
-    def stop_show_flash(self, pick: int) -> None:
-        flashes = [*sorted(self.model.show_flashes), "none"]
-        flash_id = flashes[pick % len(flashes)]
-        real = self._run(self.reductions.stop_show_flash(SHOW, CREATOR, flash_id))
-        said = self.model.stop_show_flash(self.ts, flash_id)
-        self.agree("ok" if isinstance(real, FlashStopped) else real, said)
+    def stop_a_reduction_of_the_show(self, pick: int) -> None:
+        known = [*sorted(self.model.reductions), ("show_flash", "none"), ("campaign", "none")]
+        kind, name = known[pick % len(known)]
+        self.stop_reduction("campaign" if kind == "campaign" else "show_flash", name)
 
     @precondition(lambda self: self.model.flashes)
     @rule(pick=st.integers(0, 10))
@@ -520,18 +597,27 @@ class SaleMachine(SalePair, RuleBasedStateMachine):
             self.pick_order(pick, paid), restock=restock, amount=amount, units=units or None, sku=sku
         )
 
-    @rule(who=people, sku=skus, amount=st.sampled_from((1, 5_000)))
-    def give_back_what_was_just_paid(self, who: Principal, sku: str, amount: int) -> None:
+    @rule(who=people, sku=skus, amount=st.sampled_from((1, 5_000)), told=st.booleans())
+    def give_back_what_was_just_paid(self, who: Principal, sku: str, amount: int, told: bool) -> None:
+        """And perhaps the gateway says of all refunds but that one that they are done."""
         key = self.new_key()
         self.place(who, key, sku, 1, ANY_PRICE)
         self.pay_for(who, key)
         if (who.pid, key) in self.ids and self.model.orders[who.pid, key].state == "paid":
             self.take_back(self.pick_order(0, [(who.pid, key)]), restock=True, amount=amount)
+            if told:
+                self.tell_refunded(self.pick_order(0, [(who.pid, key)]), less=1)
 
     @precondition(some_order)
     @rule(pick=picks, less=st.sampled_from((0, 0, 1)))
     def refunded(self, pick: int, less: int) -> None:
-        _, order_id, order = self.pick_order(pick)
+        orders = self.model.orders
+        owed = [key for key in self.ids if orders[key].returned < len(orders[key].refunds)]
+        self.tell_refunded(self.pick_order(pick, owed), less)
+
+    def tell_refunded(self, picked: Picked, less: int) -> None:
+        """The gateway has given back all refunds, or so many `less`."""
+        _, order_id, order = picked
         asked = max(0, len(order.refunds) - less)
         names = [f"r{n}" for n in range(1, asked + 1)]
         real = self._run(self.sale.ledger.refunded(SHOW, order_id, names))

@@ -13,13 +13,29 @@ from support.sale import CREATOR, EXTENSION_MS, HOLD_MS, SHOW, Sale, decoded, pe
 
 from server.commerce import model, price_record
 from server.commerce.bag import Wanted
-from server.commerce.catalog import FlashSpec, FlashStarted, Part, ProductPut, ProductSpec, RepeatSpec
+from server.commerce.catalog import (
+    FlashSpec,
+    FlashStarted,
+    FlashStopped,
+    Part,
+    ProductPut,
+    ProductSpec,
+    RepeatSpec,
+)
 from server.commerce.coupons import Coupons, CouponSpec, CouponView
 from server.commerce.model_coupons import Coupon
 from server.commerce.model_records import HOLDING, FlashTerms, Order
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
-from server.commerce.pricing import Repeat, price_in_force
-from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
+from server.commerce.pricing import Kind, Repeat, price_in_force
+from server.commerce.reductions import (
+    CampaignPrice,
+    CampaignSpec,
+    CampaignStarted,
+    CampaignStopped,
+    Reductions,
+    ShowFlashSpec,
+    ShowFlashStarted,
+)
 from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
 from server.log.state import ProductView, ShowSnapshot
@@ -226,12 +242,60 @@ class SalePair:
             earlier={sku: self.earlier(sku) for sku in self.model.products},
         )
         self.agree("ok" if isinstance(real, ShowFlashStarted) else real, said)
-        if self.model.show_flash and isinstance(real, ShowFlashStarted):
-            assert {
-                each["sku"]: each["price_minor"] for each in told["prices"]
-            } == self.model.show_flash.prices
-            references = {each["sku"]: each["reference_price_minor"] for each in told["prices"]}
-            assert references == {sku: self.model.reference_price(self.ts, sku) for sku in references}
+        if isinstance(real, ShowFlashStarted):
+            self.reduction_agrees("show_flash", told)
+
+    def announce_campaign(
+        self, off: int | dict[str, int], skus: list[str], window_ms: tuple[int, int], *, confirm: bool
+    ) -> None:
+        """A percentage, or prices; `window_ms`: from now."""
+        starts, ends = (self.ts + ms for ms in window_ms)
+        prices = [] if isinstance(off, int) else [CampaignPrice(sku, price) for sku, price in off.items()]
+        spec = CampaignSpec(
+            title="C",
+            percent_off=off if isinstance(off, int) else None,
+            prices=prices or None,
+            skus=skus or None,
+            starts_at_ms=starts,
+            ends_at_ms=ends,
+            confirm=confirm,
+        )
+        real = self._run(self.reductions.start_campaign(SHOW, CREATOR, spec))
+        told: dict[str, Any] = {"id": "none", "prices": []}
+        if isinstance(real, CampaignStarted):
+            told = decoded(real.json)
+        said = self.model.start_campaign(
+            self.ts,
+            told["id"],
+            off,
+            skus,
+            window_ms=(starts, ends),
+            confirm=confirm,
+            earlier={sku: self.earlier(sku) for sku in self.model.products},
+        )
+        self.agree("ok" if isinstance(real, CampaignStarted) else real, said)
+        if isinstance(real, CampaignStarted):
+            self.reduction_agrees("campaign", told)
+
+    def reduction_agrees(self, kind: Kind, told: dict[str, Any]) -> None:
+        """What was announced is what the model has."""
+        terms = next(each for each in self.model.of_show if each.kind == kind)
+        assert {each["sku"]: each["price_minor"] for each in told["prices"]} == terms.prices
+        references = {each["sku"]: each["reference_price_minor"] for each in told["prices"]}
+        assert references == {sku: self.model.reference_price(self.ts, sku) for sku in references}
+
+    def reach_the_campaigns_next(self) -> None:
+        """To its start, or to its end; `days_pass` alone gets to another day."""
+        terms = self.model.campaign
+        ahead = [at for at in (terms.window if terms else ()) if self.ts < at < self.ts + price_record.DAY_MS]
+        if ahead:
+            self.move_clock_to(min(ahead))
+
+    def stop_reduction(self, kind: Kind, name: str) -> None:
+        stop = self.reductions.stop_campaign if kind == "campaign" else self.reductions.stop_show_flash
+        real = self._run(stop(SHOW, CREATOR, name))
+        said = self.model.stop_reduction(self.ts, kind, name)
+        self.agree("ok" if isinstance(real, FlashStopped | CampaignStopped) else real, said)
 
     def place(self, who: Principal, key: str, sku: str, quantity: int, seen: int) -> None:
         self.place_bag(who, key, [Wanted(sku, quantity, seen)])
@@ -468,9 +532,10 @@ class SalePair:
         now = self.model.sale_ms(self.ts)
         flash = product.flash if product.flash and product.flash.ends_sale_ms > now else None
         assert view.listed == (sku not in self.model.off)
-        expected = price_in_force(self.model.prices(sku), now)
-        show_flash = self.model.show_flash
-        assert view.show_flash_price_minor == (show_flash.prices.get(sku) if show_flash else None)
+        expected = price_in_force(self.model.prices(sku), self.model.at(self.ts))
+        in_it = {terms.kind: terms.prices.get(sku) for terms in self.model.of_show}
+        assert view.show_flash_price_minor == in_it.get("show_flash")
+        assert view.campaign_price_minor == in_it.get("campaign")
         assert (view.price_minor, view.price_version, _reason(view.price_reason)) == expected
         assert (view.flash.id if view.flash else None) == (flash.id if flash else None)
         lowest = self.model.reference_price(self.ts, sku)

@@ -10,10 +10,13 @@ local function or_null(text) return tonumber(text) or NULL end
 
 local products = {}
 
--- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now.
+-- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now, nor is the
+-- whole show reduced.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'show_flash_id', 'show_price_minor',
-  'off', 'waiting'}
+  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'off', 'waiting'}
+for _, r in ipairs(REDUCTIONS) do
+  if show[r.id] then PRODUCT_FIELDS[#PRODUCT_FIELDS + 1], PRODUCT_FIELDS[#PRODUCT_FIELDS + 2] = r.id, r.price end
+end
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max', 'flash_series', 'flash_n', 'flash_times', 'flash_every_ms'}
 

@@ -1,5 +1,5 @@
--- for: bag_put cancel flash flash_stop hold lot_cancel lot_open product_put products_import refund restock settle show_flash show_flash_stop sweep undo_flash wait_join wait_leave draw_open draw_enter draw_award draw_cancel coupon_put
--- Reductions: a product's flash price, which may repeat, and that of the whole show: how they are told, and how they end.
+-- for: bag_put cancel flash flash_stop hold lot_cancel lot_open product_put products_import refund restock settle show_flash show_flash_stop campaign campaign_stop sweep undo_flash wait_join wait_leave draw_open draw_enter draw_award draw_cancel coupon_put
+-- Reductions: a product's flash price, which may repeat, and those of the whole show: how they are told, and how they end.
 
 local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed
 local function takes_much(list, price) return (list - price) * 100 > list * DEEP_PERCENT end
@@ -47,41 +47,60 @@ local function has_flash(p)
 end
 
 -- The lowest price of the last 30 days, before the flash price where there is one (then as its announcement said), else
--- before the reduction that runs, or (`anew`) one that begins now: NULL when nothing was on offer. Kept with the product,
--- for whoever looks at the show.
+-- before the reductions that are announced or run, or (`anew`) a flash price that is announced now: NULL when nothing was on
+-- offer. Kept with the product, for whoever looks at the show.
 local function tell_reference(p, anew)
   if has_window(p) then return or_null(p.reference_price_minor) end
-  local lowest, price, _, _, _, below = lowest_before(p), price_in_force(p, sale_ms)
+  local lowest, price, _, _, _, below = lowest_before(p), price_in_force(p)
   if is_on_offer() then lowest = math.min(lowest or math.huge, anew and price or below) end
   p.reference_price_minor = lowest
   redis.call('HSET', base .. 'p:' .. p.sku, 'reference_price_minor', lowest or '')
   return lowest or NULL
 end
 
--- The reduction of the whole show, as far as product `p` is in it and its window is not over.
-local function has_show_flash() return show.show_flash_id and tonumber(show.show_flash_ends_sale_ms) > sale_ms end
-local function in_show_flash(p) return has_show_flash() and p.show_flash_id == show.show_flash_id end
+-- A reduction of the whole show (one of REDUCTIONS) that is announced or running, and whether product `p` is in it.
+local function has_reduction(r) return show[r.id] and begun(r.now, show[r.starts], show[r.ends]) < 2 end
+local function in_reduction(r, p) return has_reduction(r) and p[r.id] == show[r.id] end
 
-local function end_show_flash(reason)
-  local id, began, told = show.show_flash_id, sale_ms >= tonumber(show.show_flash_starts_sale_ms), {}
-  redis.call('HDEL', KEYS[1], 'show_flash_id', 'show_flash_percent', 'show_flash_starts_sale_ms',
-    'show_flash_ends_sale_ms')
-  show.show_flash_id = nil
+-- Why the list price of a product cannot change now: a refusal's code, or nil.
+local function why_fixed(p)
+  if has_flash(p) or in_reduction(SHOW_FLASH, p) then return 'flash_running' end
+  if in_reduction(CAMPAIGN, p) then return 'campaign_running' end
+end
+
+local function end_reduction(r, reason)
+  local id, has_begun, told = show[r.id], begun(r.now, show[r.starts], show[r.ends]) > 0, {}
+  redis.call('HDEL', KEYS[1], r.id, r.starts, r.ends, r.percent, r.title)
+  show[r.id] = nil
   set_show('price_steps', (tonumber(show.price_steps) or 0) + 2)
   for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
     local p = product(sku)
-    if p.show_flash_id == id then
-      if began and is_on_offer() then note_price(p, tonumber(p.show_price_minor), today()) end
-      local price_minor, version, rule, rule_id = price_in_force(p, sale_ms)
+    if p[r.id] == id then
+      if has_begun and is_on_offer() then note_price(p, tonumber(p[r.price]), today()) end
+      local price_minor, version, rule, rule_id = price_in_force(p)
       told[#told + 1] = RAW(J('sku', sku, 'price_minor', price_minor, 'price_version', version,
         'price_reason', RAW(reason_json(rule, rule_id)), 'reference_price_minor', tell_reference(p)))
     end
   end
-  append('public', 'price.show_ended', J('id', id, 'reason', reason, 'prices', RAW(JA(told))))
+  append('public', r.ended, J('id', id, 'reason', reason, 'prices', RAW(JA(told))))
 end
 
-local function end_show_flash_if_over()
-  if show.show_flash_id and not has_show_flash() then end_show_flash('window') end
+-- End the reductions of the show whose windows are over, or (`all`) all of them, since the show is. → how many there were
+local function end_reductions(all)
+  local ended = 0
+  for _, r in ipairs(REDUCTIONS) do
+    local is_over = show[r.id] and not has_reduction(r)
+    if show[r.id] and (is_over or all) then
+      end_reduction(r, is_over and 'window' or 'show_ended')
+      ended = ended + 1
+    end
+  end
+  return ended
+end
+
+-- End that reduction of the show now; nothing when it is over.
+local function stop_reduction(r, id)
+  if show[r.id] == id then end_reduction(r, has_reduction(r) and 'stopped' or 'window') end
 end
 
 -- Announce window `f` of a flash price: id, price, starts, ends, quantity and per_viewer_max ('' none), and when it repeats:
@@ -91,7 +110,7 @@ local function announce_flash(p, f, earlier, use_press)
   local reference = tonumber(p.reference_price_minor)
   -- What was cheaper an hour ago at this very price is not reduced from more, whatever other shows said meanwhile.
   if reference and f.series and f.n > 1 then p.reference_price_minor = math.min(reference, f.price) end
-  local _, version = price_in_force(p, sale_ms)
+  local _, version = price_in_force(p)
   local fields = {'flash_id', f.id, 'flash_price_minor', f.price, 'flash_version', version + 1, 'flash_starts_sale_ms',
     f.starts, 'flash_ends_sale_ms', f.ends, 'flash_quantity', f.quantity, 'flash_used', 0,
     'flash_per_viewer_max', f.per_viewer_max, 'reference_price_minor', p.reference_price_minor or ''}
@@ -115,11 +134,11 @@ end
 
 -- The window is over. One that repeats goes on with its next, unless it `stops`.
 local function end_flash(p, reason, stops)
-  end_show_flash_if_over()
+  end_reductions()
   local id, version, following, goes_on = p.flash_id, tonumber(p.price_version) + 2, nil, nil
   if p.flash_times then
     following, goes_on = next_window(p)
-    if following and stops then following, goes_on = nil, 'stopped' end
+    if stops and (following or goes_on == 'withdrawn') then following, goes_on = nil, 'stopped' end
   end
   if is_on_offer() and sale_ms >= tonumber(p.flash_starts_sale_ms) then
     note_price(p, tonumber(p.flash_price_minor), today())
@@ -129,7 +148,7 @@ local function end_flash(p, reason, stops)
   redis.call('ZREM', base .. 'flashes', p.sku)
   p.flash_id, p.price_version = nil, version
   for _, name in ipairs(FLASH_FIELDS) do p[name] = nil end
-  local price_minor, now, rule, rule_id = price_in_force(p, sale_ms)
+  local price_minor, now, rule, rule_id = price_in_force(p)
   local ended = J('id', id, 'sku', p.sku, 'price_minor', price_minor, 'price_version', now,
     'price_reason', RAW(reason_json(rule, rule_id)), 'reason', reason, 'reference_price_minor', tell_reference(p))
   if goes_on then ended = string.sub(ended, 1, -2) .. ',"repeat":"' .. goes_on .. '"}' end
@@ -138,7 +157,7 @@ local function end_flash(p, reason, stops)
 end
 
 local function end_flash_if_over(p)
-  end_show_flash_if_over()
+  end_reductions()
   if p.flash_id and not has_window(p) then end_flash(p, 'window') end
 end
 

@@ -38,7 +38,7 @@ local function put_product(sku, price, stock, per_viewer_max, floor, cost, selle
     'cost_minor', cost, 'seller', seller, 'commission_bps', commission_bps, 'attrs', attrs, 'sku', sku)
   if is_new then redis.call('ZADD', base .. 'skus', (tonumber(show.seq) or 0) + 1, sku) end
   local earlier, reference = take_record(p, record), tell_reference(p)
-  local price_minor, version, rule, id = price_in_force(p, sale_ms)
+  local price_minor, version, rule, id = price_in_force(p)
   local rest = J('price_minor', price_minor, 'list_price_minor', price,
     'reference_price_minor', reference, 'price_version', version, 'price_reason', RAW(reason_json(rule, id)),
     'per_viewer_max', or_null(per_viewer_max), 'flash', p.flash_id and RAW(flash_json(p)) or NULL,

@@ -29,7 +29,7 @@ local function give_turn(p)
     leave_without(p, pid, 'banned')
     return true
   end
-  local price, version, rule, rule_id = price_in_force(p, sale_ms)
+  local price, version, rule, rule_id = price_in_force(p)
   local o = {pid = pid, unit_minor = price, seen_minor = price, flash = rule == 'flash' and rule_id or '',
     hold_ms = TURN_MS, sku = p.sku, quantity = 1}
   local no, due = room_for(pid, {o}, true)

@@ -19,7 +19,7 @@ for _, sku in ipairs(named) do
   local p = product(sku)
   if not p then return refuse('unknown_sku', {'sku', sku}) end
   local list, cost = tonumber(p.list_price_minor), tonumber(redis.call('HGET', base .. 'p:' .. sku, 'cost_minor'))
-  local price = with_coupon(c, p, math.min(list, (price_in_force(p, sale_ms))))
+  local price = with_coupon(c, p, math.min(list, (price_in_force(p))))
   if price then
     local all = units_at_stake(sku, limit)
     risky = risky or takes_much(list, price) or (cost and price < cost) or false

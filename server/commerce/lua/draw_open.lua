@@ -10,7 +10,7 @@ if not p then return refuse('unknown_sku') end
 if show.state == 'ended' then return refuse('show_closed') end
 if p.off then return refuse('not_for_sale') end
 if p.parts then return refuse('bundle_has_no_stock') end
-local list, price = tonumber(p.list_price_minor), tonumber(arg(3)) or (price_in_force(p, sale_ms))
+local list, price = tonumber(p.list_price_minor), tonumber(arg(3)) or (price_in_force(p))
 local floor, cost = tonumber(p.floor_minor), tonumber(redis.call('HGET', base .. 'p:' .. p.sku, 'cost_minor'))
 if floor and price < floor then return refuse('below_floor', {'floor_minor', floor}) end
 if (takes_much(list, price) or cost and price < cost) and arg(5) ~= '1' then

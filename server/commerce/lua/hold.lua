@@ -49,7 +49,7 @@ for i = 2, #lines do -- one order is one sale by one seller
 end
 local versions, reasons = {}, {}
 for i, l in ipairs(lines) do
-  local unit_minor, version, rule, rule_id = price_in_force(product(l.sku), sale_ms)
+  local unit_minor, version, rule, rule_id = price_in_force(product(l.sku))
   l.unit_minor, l.flash, versions[i] = unit_minor, rule == 'flash' and rule_id or '', version
   reasons[i] = reason_json(rule, rule_id)
   if l.unit_minor > l.seen_minor then

@@ -17,11 +17,13 @@ for _, sku in ipairs(skus) do
     for i = 1, #kept, 2 do said[#said + 1] = kept[i] .. ':' .. kept[i + 1] end
     local function now(price_minor) said[#said + 1] = string.format('%d:%d', price_minor, day) end
     if is_on_offer() then
-      now(price_in_force(p, sale_ms))
+      now(price_in_force(p))
       now(tonumber(p.list_price_minor))
       if p.flash_id and sale_ms >= tonumber(p.flash_starts_sale_ms) then now(tonumber(p.flash_price_minor)) end
-      if show.show_flash_id and p.show_flash_id == show.show_flash_id and sale_ms >= tonumber(show.show_flash_starts_sale_ms) then
-        now(tonumber(p.show_price_minor))
+      for _, r in ipairs(REDUCTIONS) do
+        if show[r.id] and p[r.id] == show[r.id] and begun(r.now, show[r.starts], show[r.ends]) > 0 then
+          now(tonumber(p[r.price]))
+        end
       end
     end
     out[#out + 1] = {sku, p.seller, table.concat(said, ' ')}

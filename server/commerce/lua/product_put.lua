@@ -13,8 +13,8 @@ if p and stock then return refuse('use_restock') end
 if floor and price < floor then return refuse('below_floor', {'floor_minor', floor}) end
 if not p then
   if redis.call('ZCARD', base .. 'skus') >= tonumber(arg(11)) then return refuse('too_many_products') end
-elseif (has_flash(p) or in_show_flash(p)) and price ~= tonumber(p.list_price_minor) then
-  return refuse('flash_running')
+elseif price ~= tonumber(p.list_price_minor) and why_fixed(p) then
+  return refuse(why_fixed(p))
 end
 local code, part = wrong_parts(arg(1), arg(10), arg(7) ~= '' and arg(7) or show.owner, {})
 if code then return refuse(code, {'sku', part}) end

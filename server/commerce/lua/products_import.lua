@@ -21,7 +21,8 @@ for i = first, #ARGV, WIDTH do
     if count + created > tonumber(arg(1)) then is_wrong('sku', 'too_many_products') end
   else
     if stock and not p.parts and stock ~= p.left + p.held + p.sold then is_wrong('stock', 'use_restock') end
-    if (has_flash(p) or in_show_flash(p)) and price ~= tonumber(p.list_price_minor) then is_wrong('price_minor', 'flash_running') end
+    local fixed = price ~= tonumber(p.list_price_minor) and why_fixed(p)
+    if fixed then is_wrong('price_minor', fixed) end
   end
 end
 if wrong[1] then return refuse('bad_rows', {'rows', RAW(JA(wrong))}) end

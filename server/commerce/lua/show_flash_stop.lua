@@ -2,5 +2,5 @@
 if not authorise('flash') then return refuse('forbidden') end
 if redis.call('HEXISTS', base .. 'showflashes', arg(1)) == 0 then return refuse('unknown_flash') end
 
-if show.show_flash_id == arg(1) then end_show_flash(has_show_flash() and 'stopped' or 'window') end
+stop_reduction(SHOW_FLASH, arg(1))
 return {'ok', show.seq}

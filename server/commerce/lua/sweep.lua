@@ -1,4 +1,4 @@
--- Write what time has brought about: due holds expire, flash windows that are over get their notice, lots and draws are
+-- Write what time has brought about: due holds expire, windows of reductions that are over get their notice, lots and draws are
 -- closed, undone flash prices are gone on with, those in line get what has come free. No arguments; any number of sweepers at once. Answers: expired, ended, more
 -- (1: call again), quiet (1: this show will never need a sweep again), attempts to ask the gateway about ([order, n, 1
 -- when its hold is still kept] …), refunds to be made ([order, the attempt that paid, [refund, amount_minor, …]] …), draws
@@ -23,17 +23,14 @@ for i, id in ipairs(redis.call('ZRANGE', base .. 'refunds', '-inf', ts, 'BYSCORE
 end
 
 for _, id in ipairs(ids) do release(order(id), 'expired') end
-local show_flash = show.show_flash_id
-end_show_flash_if_over()
+local ended = #skus + end_reductions(show.state == 'ended')
 for _, sku in ipairs(skus) do end_flash(product(sku), 'window') end
 for _, id in ipairs(lots) do close_lot(lot(id)) end
 for _, id in ipairs(draws) do close_draw(draw(id)) end
 for _, flash in ipairs(redis.call('ZRANGE', base .. 'undoing', 0, 3)) do undo_some(flash, UNDO_MAX / 4) end
 local turns_left = give_turns()
-local quiet = show.state == 'ended' and not show.show_flash_id and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots',
-  base .. 'draws',
+local quiet = show.state == 'ended' and redis.call('EXISTS', base .. 'holds', base .. 'flashes', base .. 'lots', base .. 'draws',
   base .. 'drawing', base .. 'paying', base .. 'refunds', base .. 'undoing') == 0
 local more = #ids == DUE_MAX or #skus == DUE_MAX or #lots == LOTS_MAX or turns_left
-local ended = #skus + (show_flash ~= show.show_flash_id and 1 or 0)
 return {'ok', #ids, ended, more and 1 or 0, quiet and 1 or 0, unfinished, refunds,
   redis.call('ZRANGE', base .. 'drawing', 0, DRAWS_MAX - 1)}

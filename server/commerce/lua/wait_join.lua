@@ -13,7 +13,7 @@ if p.parts then return refuse('bundle_has_no_stock') end
 local place = redis.call('ZRANK', base .. 'wait:' .. p.sku, actor)
 if place then return remember({'ok', place + 1, p.waiting, ts}) end
 if order(arg(2)) then return refuse('idempotency_conflict') end
-local _, _, rule, flash = price_in_force(p, sale_ms)
+local _, _, rule, flash = price_in_force(p)
 local no = room_for(actor, {{sku = p.sku, quantity = 1, flash = rule == 'flash' and flash or ''}})
 if not no then return refuse('in_stock') end
 if no[2] ~= 'sold_out' then return no end

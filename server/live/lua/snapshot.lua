@@ -1,6 +1,7 @@
 -- gives way: join
 -- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, the open lots (id and
--- hash of each), the draws that are not drawn (id, hash and number of entries of each), then for every product in order: its hash, the price in force, its version and (JSON) its reason.
+-- hash of each), the draws that are not drawn (id, hash and number of entries of each), then for every product in order: its hash, the price in force, its
+-- version, (JSON) its reason, and what reductions are taken off.
 local flat = {}
 for name, value in pairs(show) do
   flat[#flat + 1] = name
@@ -22,11 +23,12 @@ for _, sku in ipairs(redis.call('ZRANGE', base .. 'skus', 0, -1)) do
   if #fields > 0 then
     local p = {}
     for i = 1, #fields, 2 do p[fields[i]] = fields[i + 1] end
-    local price_minor, version, rule, id = price_in_force(p, sale_ms)
+    local price_minor, version, rule, id, below = price_in_force(p)
     reply[#reply + 1] = fields
     reply[#reply + 1] = price_minor
     reply[#reply + 1] = version
     reply[#reply + 1] = reason_json(rule, id)
+    reply[#reply + 1] = below
   end
 end
 return reply

@@ -16,11 +16,18 @@ from server.commerce.auctions import Auctions, LotSpec, Opened
 from server.commerce.bags import BagSpec
 from server.commerce.catalog import FlashSpec, FlashStarted, RepeatSpec
 from server.commerce.lotteries import DrawSpec, Lotteries
-from server.commerce.reductions import Reductions, ShowFlashSpec, ShowFlashStarted
+from server.commerce.reductions import (
+    CampaignSpec,
+    CampaignStarted,
+    Reductions,
+    ShowFlashSpec,
+    ShowFlashStarted,
+)
 from server.commerce.waitlist import Waitlist
 from server.ids import new_id
 from server.live.shows import Shows
 from server.live.updates import UPDATES
+from server.log import reader
 from server.log.state import DrawView
 from server.store.store import Store
 from server.tokens import Principal
@@ -74,6 +81,16 @@ async def test_every_update_keeps_its_promise(server: LiveServer, sale: Sale, st
         await viewer.until("price.show_flash")
         await reductions.stop_show_flash(SHOW, owner, decoded(begun.json)["id"])
         await viewer.until("price.show_ended")
+        hour_ms = 3_600_000
+        snapshot = await reader.snapshot(store, SHOW)
+        assert snapshot
+        starts = snapshot.server_ms + hour_ms
+        spec = CampaignSpec(title="T", percent_off=20, starts_at_ms=starts, ends_at_ms=starts + hour_ms)
+        begun = await reductions.start_campaign(SHOW, owner, spec)
+        assert isinstance(begun, CampaignStarted)
+        await viewer.until("price.campaign", lambda data: data["title"] == "T")
+        await reductions.stop_campaign(SHOW, owner, decoded(begun.json)["id"])
+        await viewer.until("price.campaign_ended", lambda data: data["reason"] == "stopped")
         await sale.catalog.unpin(SHOW, owner)
         await sale.product("vase")
         await sale.bags.put(SHOW, owner, BagSpec(skus=["vase", "mug"]))

@@ -35,6 +35,7 @@ def snapshot(
     ts: int = 5500,
     sale_ms: int = 5000,
     price: int = 1000,
+    below: int = 1000,
 ) -> ShowSnapshot:
     reply: list[Any] = [
         ts,
@@ -46,6 +47,7 @@ def snapshot(
         price,
         3,
         b'{"rule":"list","id":null}',
+        below,
     ]
     return build(reply)
 
@@ -89,6 +91,25 @@ def test_a_flash_price_has_what_remains_while_the_show_is_frozen() -> None:
     assert mug.flash is not None
     assert (mug.flash.starts_at_ms, mug.flash.ends_at_ms, mug.flash.remaining_ms) == (None, None, 4000)
     assert mug.flash.ends_sale_ms == 9000
+
+
+CAMPAIGN: dict[str, object] = {
+    "campaign_id": "c", "campaign_title": "Weekend", "campaign_percent": "", "campaign_starts_ms": 1000,
+    "campaign_ends_ms": 6000,
+}  # fmt: skip
+
+
+def test_a_campaign_is_shown_until_its_end_on_the_servers_clock() -> None:
+    in_it: dict[str, object] = {"campaign_id": "c", "campaign_price_minor": 800, "reference_price_minor": 990}
+    got = snapshot(CAMPAIGN | {"frozen_since_ms": 900}, in_it, ts=5999, sale_ms=400)
+    assert got.campaign
+    assert (got.campaign.title, got.campaign.percent_off, got.campaign.ends_at_ms) == ("Weekend", None, 6000)
+    assert (got.products[0].campaign_price_minor, got.products[0].reference_price_minor) == (800, 990)
+    other = snapshot(CAMPAIGN, in_it | {"campaign_id": "older"}, below=950).products[0]
+    assert (other.campaign_price_minor, other.reference_price_minor) == (None, 950)
+    over = snapshot(CAMPAIGN, in_it, ts=6000)
+    assert (over.campaign, over.products[0].campaign_price_minor) == (None, None)
+    assert over.products[0].reference_price_minor == 800  # it was in force until now
 
 
 def test_a_flash_price_that_is_over_is_not_shown() -> None:

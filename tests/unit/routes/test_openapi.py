@@ -34,6 +34,8 @@ CONTRACT = {
     "/api/v1/shows/{show}/flash": {"post"},
     "/api/v1/shows/{show}/show_flash": {"post"},
     "/api/v1/shows/{show}/show_flash/{flash}": {"delete"},
+    "/api/v1/shows/{show}/campaigns": {"post"},
+    "/api/v1/shows/{show}/campaigns/{campaign}": {"delete"},
     "/api/v1/shows/{show}/flash/{flash}": {"delete"},
     "/api/v1/shows/{show}/lots": {"post"},
     "/api/v1/shows/{show}/lots/{lot}": {"get"},

@@ -85,7 +85,7 @@ READ_ONLY = {
     "set_list",
     "wait_list",
 }
-OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop", "show_flash_stop"}
+OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop", "show_flash_stop", "campaign_stop"}
 """What time brings about, and what must also work while replicas are away: showing, and stopping a price."""
 
 
@@ -105,6 +105,7 @@ def test_nothing_that_buys_or_stops_a_sale_gives_way() -> None:
         "product_put": "price",
         "price_rows": "price",
         "show_flash": "price",
+        "campaign": "price",
         "bag_put": "price",
         "set_put": "price",
         "set_drop": "price",
