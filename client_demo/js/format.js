@@ -31,6 +31,7 @@ export function countdown(ms) {
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 
 const places = new Intl.PluralRules("en", { type: "ordinal" });
@@ -40,6 +41,8 @@ const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
 export const ordinal = (n) => `${n}${ENDINGS[/** @type {keyof typeof ENDINGS} */ (places.select(n))]}`;
 export const timeOfDay = (ms) => clock.format(ms);
 export const dateTime = (ms) => day.format(ms);
+/** "Nov 30, 12:00 AM": of what is not far away. */
+export const dayAndTime = (ms) => dayOfYear.format(ms);
 export const count = (n) => n.toLocaleString();
 /** 2104 → "2.1k". */
 export const compact = (n) => short.format(n).toLowerCase();

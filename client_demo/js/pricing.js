@@ -15,20 +15,31 @@ function deadline(show, deadlineSaleMs, deadlineAtMs) {
 /**
  * What is offered for a product now (an `Offer`): a flash starts at `presentMs`, with the frame on which it was pressed, and
  * ends at `serverMs`: no page offers a price that the server does not give yet, or that is over. A product's own flash price
- * goes before the reduction of the whole show: `flash` is that which counts, `own` the product's.
+ * goes before that of the whole show: `flash` is that which counts, `own` the product's. Both go before a campaign: `campaign`
+ * is there when it gives the price. What is struck through is never more than what a reduction is taken off.
  */
 export function offer(show, product, presentMs, serverMs) {
-  const whole = product.show_flash_price_minor == null ? null : wholeShow(show, presentMs, serverMs);
   const own = view(show, product.flash, presentMs, serverMs);
-  const general = whole?.phase === "running" ? product.show_flash_price_minor : product.list_price_minor;
-  const price_minor = own?.phase === "running" ? product.flash.price_minor : general;
-  const was_minor = product.reference_price_minor > price_minor ? product.reference_price_minor : null;
+  const whole = product.show_flash_price_minor == null ? null : wholeShow(show, presentMs, serverMs);
+  const days = product.campaign_price_minor == null ? null : campaignOf(show, presentMs, serverMs);
+  const counting = [[days, product.campaign_price_minor], [whole, product.show_flash_price_minor], [own, product.flash?.price_minor]].filter(([window]) => window);
+  let [price_minor, below, by] = [product.list_price_minor, Infinity, null];
+  for (const [window, minor] of counting) {
+    below = Math.min(below, price_minor);
+    if (window.phase === "running") [price_minor, by] = [minor, window];
+  }
+  const lowest = Math.min(product.reference_price_minor ?? 0, below);
+  const was_minor = lowest > price_minor ? lowest : null;
   const flash = own?.phase === "running" ? own : whole?.phase === "running" ? whole : (own ?? whole);
-  return { price_minor, was_minor, percent: was_minor ? Math.round((1 - price_minor / was_minor) * 100) : 0, flash, own };
+  const campaign = by && by === days ? show.campaign : null;
+  return { price_minor, was_minor, percent: was_minor ? Math.round((1 - price_minor / was_minor) * 100) : 0, flash, own, campaign };
 }
 
 /** The reduction of the whole show, as `offer` tells a flash price; null without one. */
 export const wholeShow = (show, presentMs, serverMs) => view(show, show.show_flash, presentMs, serverMs);
+
+/** The campaign, likewise. It lies on the server's clock, whatever the sale clock does: so its show is one that never froze. */
+export const campaignOf = (show, presentMs, serverMs) => view({ state: show.state, frozen: false, frozen_total_ms: 0 }, show.campaign, presentMs, serverMs);
 
 function view(show, flash, presentMs, serverMs) {
   if (!flash || show.state === "ended" || flash.quantity_left === 0 || presentMs < (flash.visible_from_ms ?? 0) - 0.5) return null;

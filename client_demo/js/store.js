@@ -12,7 +12,7 @@ const LOTS_OVER_KEPT = 4;
 const BEHIND_MAX = 3;
 const SHOW = {
   id: "", title: "", currency: "", owner: "", state: "scheduled", sales_paused: false, video_blanked: false, host_away: false, frozen: false,
-  frozen_total_ms: 0, frozen_since_ms: 0, test_mode: false, show_flash: null, chat_mode: "all", slow_mode_s: 0, starts_at_ms: null, reason: undefined,
+  frozen_total_ms: 0, frozen_since_ms: 0, test_mode: false, show_flash: null, campaign: null, chat_mode: "all", slow_mode_s: 0, starts_at_ms: null, reason: undefined,
 };
 
 const showFields = (data) => Object.fromEntries(Object.keys(SHOW).filter((name) => data[name] !== undefined).map((name) => [name, data[name]]));
@@ -41,7 +41,7 @@ export function fromSnapshot(data, before = null) {
   };
 }
 
-const asProduct = (product, as_of) => ({ flash: null, listed: true, show_flash_price_minor: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
+const asProduct = (product, as_of) => ({ flash: null, listed: true, show_flash_price_minor: null, campaign_price_minor: null, reference_price_minor: null, price_version: 0, list_price_minor: product.price_minor, ...product, as_of });
 
 /** Applies one update: {state, verdict}. "loss": ask again from `last`. */
 export function receive(state, update) {
@@ -92,14 +92,10 @@ const CHANGES = {
     const listed = (data.price_reason?.rule ?? "list") === "list" ? { list_price_minor: price_minor } : {};
     return old ? withProduct(state, { ...old, ...reference(data), ...listed, flash: old.flash?.id === id ? null : old.flash, price_version }) : state;
   },
-  "price.show_flash": (state, { data: { prices, ...flash }, ts, at_ms = ts ?? 0 }) => {
-    const show_flash = { ...flash, visible_from_ms: at_ms, pressed_before_ms: (ts ?? at_ms) - at_ms };
-    return withPrices({ ...state, show: { ...state.show, show_flash } }, prices, ({ price_minor }) => ({ show_flash_price_minor: price_minor }));
-  },
-  "price.show_ended": (state, { data: { id, prices } }) => {
-    if (state.show.show_flash?.id !== id) return state;
-    return withPrices({ ...state, show: { ...state.show, show_flash: null } }, prices, ({ price_version }) => ({ price_version }));
-  },
+  "price.show_flash": reductionBegins("show_flash"),
+  "price.show_ended": reductionEnds("show_flash"),
+  "price.campaign": reductionBegins("campaign"),
+  "price.campaign_ended": reductionEnds("campaign"),
   "lot.opened": (state, { data }) => withLot(state, data),
   "lot.bid": (state, { data }) => withLot(state, data),
   "lot.closed": (state, { data }) => overLot(state, data.id, { state: "closed", leader: data.winner, price_minor: data.price_minor }),
@@ -125,10 +121,25 @@ const CHANGES = {
   }),
 };
 
-/** What an entry tells of each of its products, and who is in the reduction of the whole show. */
-function withPrices(state, prices, more) {
+/** A reduction of the whole show: `kind` names it in the state, and with `_price_minor` a product's price in it. */
+function reductionBegins(kind) {
+  return (state, { data: { prices, ...told }, ts, at_ms = ts ?? 0 }) => {
+    const reduction = { ...told, visible_from_ms: at_ms, pressed_before_ms: (ts ?? at_ms) - at_ms };
+    return withPrices({ ...state, show: { ...state.show, [kind]: reduction } }, kind, prices, ({ price_minor }) => ({ [`${kind}_price_minor`]: price_minor }));
+  };
+}
+
+function reductionEnds(kind) {
+  return (state, { data: { id, prices } }) => {
+    if (state.show[kind]?.id !== id) return state;
+    return withPrices({ ...state, show: { ...state.show, [kind]: null } }, kind, prices, ({ price_version }) => ({ price_version }));
+  };
+}
+
+/** What an entry tells of each of its products, and who is in the reduction. */
+function withPrices(state, kind, prices, more) {
   const told = new Map(prices.map((each) => [each.sku, { ...reference(each), ...more(each) }]));
-  const products = Object.entries(state.products).map(([sku, product]) => [sku, { ...product, show_flash_price_minor: null, ...told.get(sku) }]);
+  const products = Object.entries(state.products).map(([sku, product]) => [sku, { ...product, [`${kind}_price_minor`]: null, ...told.get(sku) }]);
   return { ...state, products: Object.fromEntries(products) };
 }
 
@@ -201,7 +212,7 @@ export function variantsOf({ skus, products }, product) {
 /** Is something in the state that has yet to reach the screen? */
 export function awaitsFrame({ show, pins, products }, presentMs) {
   const later = (ms) => ms - 0.5 > presentMs;
-  return later(show.show_flash?.visible_from_ms ?? 0) || pins.some((pin) => later(pin.at_ms)) || Object.values(products).some((product) => later(product.flash?.visible_from_ms ?? 0));
+  return [show.show_flash, show.campaign].some((reduction) => later(reduction?.visible_from_ms ?? 0)) || pins.some((pin) => later(pin.at_ms)) || Object.values(products).some((product) => later(product.flash?.visible_from_ms ?? 0));
 }
 
 /** Units of a product in own orders that count against its limit. */

@@ -40,6 +40,8 @@ export interface Product {
   flash: Flash | null;
   /** In the reduction of the whole show; null: not in it. */
   show_flash_price_minor?: number | null;
+  /** In the campaign; null: not in it. */
+  campaign_price_minor?: number | null;
   image_url?: string | null;
   commission_bps?: number;
   disclosure?: string | null;
@@ -96,6 +98,17 @@ export interface Line {
   deleted?: boolean;
 }
 
+/** Reduced prices between two instants of server time; `percent_off` null: each product says what it costs. */
+export interface Campaign {
+  id: string;
+  title: string;
+  percent_off: number | null;
+  starts_at_ms: number;
+  ends_at_ms: number;
+  /** Server time of the frame from which a viewer may see it. */
+  visible_from_ms?: number;
+}
+
 export interface Show {
   id: string;
   title: string;
@@ -109,6 +122,7 @@ export interface Show {
   frozen_total_ms: number;
   frozen_since_ms: number;
   test_mode: boolean;
+  campaign: Campaign | null;
   chat_mode: "all" | "buyers" | "emotes" | "off";
   slow_mode_s: number;
   starts_at_ms: number | null;
@@ -165,4 +179,7 @@ export interface Offer {
   was_minor: number | null;
   percent: number;
   flash: FlashView | null;
+  own: FlashView | null;
+  /** That which gives the price. */
+  campaign: Campaign | null;
 }

@@ -1,10 +1,11 @@
 /** What the watch page says; its sheets bring their own words. Short, plain, present tense. */
-import { countdown, ordinal, price, timeOfDay } from "./format.js";
+import { countdown, dayAndTime, ordinal, price, timeOfDay } from "./format.js";
 
 export const WORDS = {
   live: "LIVE", away: "Host away", ended: "Ended", paused: "Paused", offline: "Offline", soon: "Starts soon",
   startsIn: (ms) => `Starts in ${countdown(ms)}`,
   flash: "Flash price", pinned: "Pinned", timerPaused: "Timer paused", salesPaused: "Sales paused",
+  campaign: ({ title, ends_at_ms }) => `${title}, until ${dayAndTime(ends_at_ms)}`,
   flashIn: (ms) => `Flash price in ${countdown(ms)}`,
   buy: (minor, currency) => `Buy for ${price(minor, currency)}`,
   asking: "Asking for yours…", stillAsking: "Still asking…", waiting: "Waiting for connection",

@@ -9,6 +9,7 @@ globalThis.addEventListener ??= () => {};
 globalThis.window ??= globalThis;
 const { reconnectDelay } = await import("../../client_demo/js/live.js");
 const { forecast, reduced, repetition, typedPrice } = await import("../../client_demo/js/studio/flash.js");
+const { asked } = await import("../../client_demo/js/studio/reductions.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
 const { layersFor } = await import("../../client_demo/js/whip.js");
 const { moved, setId } = await import("../../client_demo/js/studio/bag.js");
@@ -146,4 +147,14 @@ test("a coupon takes off what the server takes off, of what it is for", async ()
   const coupon = { percent_off: 33, amount_off_minor: null, skus: ["a"] };
   assert.deepEqual([withCoupon(999, coupon, "a"), withCoupon(999, coupon, "b"), withCoupon(999, null, "a")], [670, 999, 999]);
   assert.deepEqual([withCoupon(999, { percent_off: null, amount_off_minor: 300, skus: null }, "b"), withCoupon(200, { percent_off: null, amount_off_minor: 300, skus: null }, "b")], [699, 1]);
+});
+
+test("a reduction of the whole show is for a while from now, or between two dates", () => {
+  const now = new Date("2026-11-27T00:20").getTime();
+  const typed = { dates: true, off: 20, duration: 180, ahead: 0, title: " Black Friday ", from: "2026-11-28T00:00", to: "2026-11-30T00:00", now };
+  const [starts_at_ms, ends_at_ms] = [typed.from, typed.to].map((local) => new Date(local).getTime());
+  assert.deepEqual(asked(typed), { path: "/campaigns", body: { title: "Black Friday", percent_off: 20, starts_at_ms, ends_at_ms } });
+  assert.equal(asked({ ...typed, from: "2026-11-27T00:00" }).body.starts_at_ms, now);
+  assert.deepEqual(asked({ ...typed, dates: false }), { path: "/show_flash", body: { percent_off: 20, duration_s: 180, starts_in_s: 0 } });
+  for (const wrong of [{ off: 0 }, { off: 1.5 }, { title: " " }, { from: "" }, { from: "2026-11-26T23:00" }, { to: typed.from }, { to: "" }, { dates: false, ahead: 301 }]) assert.ok(asked({ ...typed, ...wrong }).wrong, JSON.stringify(wrong));
 });

@@ -199,6 +199,27 @@ test("a reduction of the whole show: who is in it, what goes before it, what it 
   assert.deepEqual([over.show.show_flash, at(over, "a", 2000).price_minor, over.products.a.reference_price_minor, over.products.a.show_flash_price_minor], [null, 4800, 3840, null]);
 });
 
+test("a campaign goes by the server's clock, is below both flash prices, and is told again by a snapshot", () => {
+  const told = { id: "c", title: "Weekend", percent_off: 20, starts_at_ms: 10_000, ends_at_ms: 70_000, prices: [{ sku: "a", price_minor: 3840, reference_price_minor: 4800 }] };
+  const { state } = play(start(), entry("price.campaign", 11, 10, told));
+  const at = (now, sku, ms, server = ms) => offer(now.show, now.products[sku], ms, server);
+  assert.deepEqual([9_999, 10_000, 69_999, 70_000].map((ms) => at(state, "a", ms).price_minor), [4800, 3840, 3840, 4800]);
+  assert.deepEqual([at(state, "a", 10_000).was_minor, at(state, "a", 10_000).campaign.title, at(state, "a", 9_999).campaign, at(state, "b", 10_000).price_minor], [4800, "Weekend", null, 4800]);
+  assert.equal(at(state, "a", 9_900, 10_000).price_minor, 4800); // the frame on screen is from before it
+  const paused = play(state, entry("show.state", 12, 11, { state: "paused", frozen: true, frozen_since_ms: 1_000, frozen_total_ms: 0 })).state;
+  assert.deepEqual([10_000, 70_000].map((ms) => at(paused, "a", ms).price_minor), [3840, 4800]);
+  const flash = { id: "sf", percent_off: 50, starts_sale_ms: 20_000, ends_sale_ms: 30_000, prices: [{ sku: "a", price_minor: 2400, reference_price_minor: 3840 }] };
+  const both = play(state, entry("price.show_flash", 12, 11, flash, { ts: 15_000, at_ms: 15_000 })).state;
+  const seen = (ms) => [at(both, "a", ms).price_minor, at(both, "a", ms).was_minor, at(both, "a", ms).campaign?.id ?? null];
+  assert.deepEqual([seen(20_000), seen(30_000)], [[2400, 3840, null], [3840, null, "c"]]);
+  assert.equal(awaitsFrame(both, 14_000), true);
+  const over = play(both, entry("price.campaign_ended", 13, 12, { id: "c", reason: "stopped", prices: [{ sku: "a", price_minor: 4800, price_version: 3, reference_price_minor: 2400 }] })).state;
+  assert.deepEqual([over.show.campaign, over.products.a.campaign_price_minor, over.show.show_flash.id, over.products.a.show_flash_price_minor], [null, null, "sf", 2400]);
+  const { prices, ...campaign } = told;
+  const loaded = fromSnapshot(snapshot({ campaign, products: [product("a", { campaign_price_minor: 3840, reference_price_minor: 4500 })] }));
+  assert.deepEqual([at(loaded, "a", 10_000).price_minor, at(loaded, "a", 10_000).was_minor], [3840, 4500]);
+});
+
 test("a changed bag is what is for sale, in its order; what left it is still known", () => {
   const { state } = play(fromSnapshot(snapshot({ pin: null, products: ["a", "b", "c"].map((sku) => product(sku)) })), entry("bag.changed", 11, 9, { skus: ["c", "a"] }));
   assert.deepEqual(state.skus, ["c", "a"]);

@@ -9,11 +9,11 @@ import { Bag } from "./bag.js";
 import { Camera } from "./camera.js";
 import { Files } from "./files.js";
 import { FlashDialog } from "./flash.js";
-import { ShowFlash } from "./show_flash.js";
 import { Health } from "./health.js";
 import { Draws } from "./draws.js";
 import { Lots } from "./lots.js";
 import { Orders } from "./orders.js";
+import { Reductions } from "./reductions.js";
 import { Run } from "./run.js";
 
 const KEYS = [["1–9", "Pin"], ["0", "Unpin"], ["N", "Pin the next product"], ["F", "Flash price for the selected row"], ["E E", "End the flash early"], ["Z", "Undo, 5 s"], ["M", "Microphone"], ["V", "Camera"], ["P", "Pause or resume the show"], ["G", "Go live"], ["/", "Write in chat"], ["?", "This list"]];
@@ -49,7 +49,7 @@ const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => 
 const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
 const draws = new Draws(feed, { headers: press });
 const lots = new Lots(feed, { headers: press, draw: (product) => draws.open(product) });
-const showFlash = new ShowFlash(feed, { headers: press, started: (flash) => undo.offer(`The whole show is ${flash.percent_off}% off.`, () => api.call("DELETE", `/show_flash/${flash.id}`), UNDO_MS) });
+const reductions = new Reductions(feed, { headers: press, started: (words, path) => undo.offer(words, () => api.call("DELETE", path), UNDO_MS) });
 const orders = new Orders(feed, draw);
 new Files(feed);
 new Bag(feed);
@@ -156,7 +156,7 @@ function render() {
   orders.draw();
   lots.draw();
   draws.draw();
-  showFlash.draw();
+  reductions.draw();
   drawChat();
   health.draw();
   if (feed.status === "stopped") stopped(feed.code);

@@ -84,7 +84,7 @@ export class Run {
     const { flash } = now;
     const [kick, title, prices] = /** @type {any} */ (this.words.children);
     show(kick.firstElementChild, Boolean(flash));
-    const words = !flash ? "On screen now" : flash.phase === "announced" ? `Flash starts in ${countdown(flash.remaining_ms)}` : flash.paused ? "Flash, timer paused" : "Flash running";
+    const words = !flash ? (now.campaign?.title ?? "On screen now") : flash.phase === "announced" ? `Flash starts in ${countdown(flash.remaining_ms)}` : flash.paused ? "Flash, timer paused" : "Flash running";
     text(kick.lastElementChild, [words, now.own ? ofTimes(product) : ""].filter(Boolean).join(" · "));
     text(title, product.title);
     attr(this.image, "src", product.image_url ?? "/static/assets/bag.svg");

@@ -169,7 +169,8 @@ function drawPin(product) {
   show($("pin"), product);
   if (!product) return void (drawn.sku = "");
   const { currency } = feed.state.show;
-  const { price_minor, was_minor, percent, flash } = offerOf(product);
+  const now = offerOf(product);
+  const { price_minor, was_minor, percent, flash } = now;
   const button = buttonOf(product);
   const amount = price(price_minor, currency);
   if (drawn.sku !== product.sku || drawn.amount !== amount) fadeIn(product, amount);
@@ -180,7 +181,7 @@ function drawPin(product) {
   maybe($("pin-was"), was_minor ? price(was_minor, currency) : "");
   maybe($("pin-off"), percent > 0 ? `−${percent}%` : "");
   text($("pin-low"), was_minor ? WORDS.low(price(was_minor, currency)) : "");
-  drawKick(flash, button.soldOut);
+  drawKick(now, button.soldOut);
   show(pinRing, flash);
   if (flash) drawRing(flash);
   setStock(pinStock, product, stockWords(product));
@@ -233,10 +234,10 @@ function drawBuy({ label, enabled, spinner }) {
   attr(buy, "disabled", enabled || plain ? null : "");
 }
 
-function drawKick(flash, soldOut) {
+function drawKick({ flash, campaign }, soldOut) {
   const { sales_paused } = feed.state.show;
   const [bolt, words, out] = $("kick").children;
-  text(words, sales_paused ? WORDS.salesPaused : !flash ? WORDS.pinned : flash.paused ? WORDS.timerPaused : flash.phase === "announced" ? WORDS.flashIn(flash.remaining_ms) : WORDS.flash);
+  text(words, sales_paused ? WORDS.salesPaused : !flash ? (campaign ? WORDS.campaign(campaign) : WORDS.pinned) : flash.paused ? WORDS.timerPaused : flash.phase === "announced" ? WORDS.flashIn(flash.remaining_ms) : WORDS.flash);
   show(words, !soldOut);
   show(out, soldOut);
   show(bolt, flash && !soldOut);
