@@ -45,13 +45,13 @@ async def measure(store: Store, commands: Sequence[Command], depth: int) -> tupl
     return cpu / len(commands) * 1e6, wall / len(commands) * 1e6
 
 
-def holds(sha: str, sku: str, count: int) -> list[Command]:
+def holds(name: str, sku: str, count: int) -> list[Command]:
     """Holds by many buyers, each with an order id of its own."""
     keys = (2, f"ls:{{{SHOW}}}:show", f"ls:{{{SHOW}}}:feed")
     return [
         (
-            "EVALSHA",
-            sha,
+            "FCALL",
+            name,
             *keys,
             f"p_{i % 5000:022d}",
             "viewer",
@@ -82,14 +82,14 @@ async def main() -> None:
             sale = await Sale(store).start()
             await sale.product("mug", stock=options.holds * 2)
             await sale.product("gone", stock=0)
-            sha = load_scripts(role_table())["hold"].sha
-            await measure(store, holds(sha, "mug", 2000), options.depth)  # warm
+            name = load_scripts(role_table())["hold"].function
+            await measure(store, holds(name, "mug", 2000), options.depth)  # warm
             plain: list[Command] = [("DECR", "counter")] * options.holds
             rows = {
                 "DECR": await measure(store, plain, options.depth),
-                "hold, sold out": await measure(store, holds(sha, "gone", options.holds), options.depth),
-                "hold": await measure(store, holds(sha, "mug", options.holds + 2000)[2000:], options.depth),
-                "hold, repeated": await measure(store, holds(sha, "mug", options.holds), options.depth),
+                "hold, sold out": await measure(store, holds(name, "gone", options.holds), options.depth),
+                "hold": await measure(store, holds(name, "mug", options.holds + 2000)[2000:], options.depth),
+                "hold, repeated": await measure(store, holds(name, "mug", options.holds), options.depth),
             }
     yardstick = rows["DECR"][0]
     print(f"{'command':16} {'CPU µs':>8} {'clock µs':>9} {'/ DECR':>7} {'a second':>9}")

@@ -1,13 +1,18 @@
 -- Prelude: joined by the loader in front of every script. It gives a body the show, the clocks, the permission and
 -- ban checks, the price in force, and the one way to write the log. A body makes every check before its first write.
 --
--- The loader generates before this:  SCRIPT (its name) and ACTIONS (the roles that may do each action it asks about).
+-- All of it is loaded once, as a function of the store (FUNCTION LOAD), so what stands at the top runs once, too: what
+-- belongs to one run is set in `begin`, at the end, or by what a library puts into `at_begin`.
+-- The loader generates before this:  SCRIPT (its name), ACTIONS (the roles that may do each action it asks about), KEYS, ARGV.
 -- KEYS[1] = ls:{show}:show, KEYS[2] = ls:{show}:feed (channel); every other key is `base` .. name, in the same slot.
 -- ARGV = actor pid, token role on this show, press_ms, idempotency key, then the script's own: arg(1), arg(2), …
 -- A body returns {'ok', …} or refuse(code, {name, value, …}).
 
-local base = string.sub(KEYS[1], 1, -5)
-local actor, token_role, press_ms, idempotency_key = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local base, actor, token_role, press_ms, idempotency_key
+-- The show's fields as strings (see `read_show`); server time; the sale clock: server time less all frozen time, which stands still while the
+-- show is frozen (since frozen_since_ms, 0 when it is not).
+local show, ts, sale_ms, frozen_since_ms, frozen_total_ms
+local at_begin = {}
 
 local function arg(i) return ARGV[4 + i] end
 
@@ -45,20 +50,6 @@ local function hash(key)
   return out
 end
 
-local show = hash(KEYS[1])
-if not show.id and SCRIPT ~= 'create' then return {'refused', 'unknown_show', '{}'} end
-
--- Clocks. ts: server time in ms; never runs back, and never past what a clock watcher has confirmed (see clock.py).
-local time = redis.call('TIME')
-local ts = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + (tonumber(show.clock_offset_ms) or 0)
-local clock_limit_ms = tonumber(show.clock_limit_ms) or 0
-if clock_limit_ms > 0 and ts > clock_limit_ms then ts = clock_limit_ms end
-if ts < (tonumber(show.last_ts) or 0) then ts = tonumber(show.last_ts) end
-
--- Sale clock: server time less all frozen time; it stands still while the show is frozen.
-local frozen_since_ms = tonumber(show.frozen_since_ms) or 0
-local frozen_total_ms = tonumber(show.frozen_total_ms) or 0
-local sale_ms = (frozen_since_ms > 0 and frozen_since_ms or ts) - frozen_total_ms
 local function is_frozen() return frozen_since_ms > 0 end
 
 -- Every change of `show` goes through here: name, value, …
@@ -115,10 +106,10 @@ end
 -- clock is the server's. Of two that run the last goes first.
 local CAMPAIGN = {rule = 'campaign', id = 'campaign_id', starts = 'campaign_starts_ms', ends = 'campaign_ends_ms',
   percent = 'campaign_percent', title = 'campaign_title', price = 'campaign_price_minor',
-  known = 'campaigns', ended = 'price.campaign_ended', now = ts}
+  known = 'campaigns', ended = 'price.campaign_ended'}
 local SHOW_FLASH = {rule = 'show_flash', id = 'show_flash_id', starts = 'show_flash_starts_sale_ms',
   ends = 'show_flash_ends_sale_ms', percent = 'show_flash_percent', title = 'show_flash_title', price = 'show_price_minor',
-  known = 'showflashes', ended = 'price.show_ended', now = sale_ms}
+  known = 'showflashes', ended = 'price.show_ended'}
 local REDUCTIONS = {CAMPAIGN, SHOW_FLASH}
 
 -- The price of product `p` (its hash as a table) now: price_minor, version, and why: the rule that gave it and its id or nil;
@@ -191,4 +182,37 @@ local function remember(reply)
     redis.call('SET', base .. 'idem:' .. actor .. ':' .. idempotency_key, record, 'PX', 86400000)
   end
   return reply
+end
+
+-- The show as a table: what nearly every script looks at in one read, any other field when it is asked for.
+local SHOW_FIELDS = {'id', 'state', 'owner', 'currency', 'market', 'guests', 'sales_paused', 'seq', 'prev_public', 'last_ts',
+  'clock_offset_ms', 'clock_limit_ms', 'frozen_since_ms', 'frozen_total_ms', 'price_steps', CAMPAIGN.id, SHOW_FLASH.id}
+local is_read = {}
+for i = 1, #SHOW_FIELDS do is_read[SHOW_FIELDS[i]] = true end -- ipairs is not there while this is loaded
+local FIELD_BY_FIELD = {__index = function(_, name)
+  return not is_read[name] and redis.call('HGET', KEYS[1], name) or nil
+end}
+local function read_show()
+  local values, fields = redis.call('HMGET', KEYS[1], unpack(SHOW_FIELDS)), {}
+  for i, name in ipairs(SHOW_FIELDS) do fields[name] = values[i] or nil end
+  return setmetatable(fields, FIELD_BY_FIELD)
+end
+
+-- Every run begins here. → a refusal, or nil
+local function begin()
+  base = string.sub(KEYS[1], 1, -5)
+  actor, token_role, press_ms, idempotency_key = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+  idempotency_print = nil
+  show = read_show()
+  if not show.id and SCRIPT ~= 'create' then return refuse('unknown_show') end
+
+  -- Server time never runs back, and never past what a clock watcher has confirmed (see clock.py).
+  local time, clock_limit_ms = redis.call('TIME'), tonumber(show.clock_limit_ms) or 0
+  ts = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + (tonumber(show.clock_offset_ms) or 0)
+  if clock_limit_ms > 0 and ts > clock_limit_ms then ts = clock_limit_ms end
+  if ts < (tonumber(show.last_ts) or 0) then ts = tonumber(show.last_ts) end
+  frozen_since_ms, frozen_total_ms = tonumber(show.frozen_since_ms) or 0, tonumber(show.frozen_total_ms) or 0
+  sale_ms = (frozen_since_ms > 0 and frozen_since_ms or ts) - frozen_total_ms
+  CAMPAIGN.now, SHOW_FLASH.now = ts, sale_ms
+  for _, set in ipairs(at_begin) do set() end
 end

@@ -27,7 +27,7 @@ from server.telemetry import counter, end_tasks, get_logger, start_task
 SLOTS: Final = 16384
 ASK_S: Final = 0.5
 HOPS_MAX: Final = 5
-KEYLESS: Final = frozenset({"TIME", "PING", "SCRIPT", "DBSIZE"})
+KEYLESS: Final = frozenset({"TIME", "PING", "FUNCTION", "DBSIZE"})
 """Commands that any node can answer; one node answers them all, so that TIME is one clock."""
 HOME_KEY: Final = "ls:clock"
 FENCE_TRIES: Final = 4096
@@ -212,7 +212,7 @@ class Links(Generic[S]):
     def call(self, *args: Arg) -> "asyncio.Future[Reply]":
         """As `Wire.call`, to the node that has the command's key."""
         name = str(args[0]).upper()
-        key = HOME_KEY if name in KEYLESS else args[3 if name in ("EVALSHA", "EVAL") else 1]
+        key = HOME_KEY if name in KEYLESS else args[3 if name in ("FCALL", "EVAL") else 1]
         slot = slot_of(key if isinstance(key, bytes) else str(key).encode())
         return asyncio.ensure_future(self.run(slot, encode(args)))
 

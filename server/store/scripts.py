@@ -1,18 +1,24 @@
-"""The script loader: generated role table + prelude + body, run by content hash.
+"""The script loader: generated role table + prelude + libraries + body, run as a function of the store.
 
 A script is a file `server/*/lua/<name>.lua`; names are unique. A file whose name begins with `_` is no script
 but a library: it stands between the prelude and every body of its directory, or only those that its first
-line, `-- for: …`, names (a script pays for every function that stands before it). A body with a line
-`-- durable` makes promises: its answer waits for the replicas (durable.py). One with `-- gives way: …` is not
-run when too much waits for the store. Every connection sees that all are there; NOSCRIPT (somebody flushed
-the cache, a failover) loads that one and asks again, which is safe because nothing ran.
+line, `-- for: …`, names. All of it is loaded once, and each run calls the body: a script that made its
+functions anew in every run spent a third of its time on that (docs/decisions/0037-functions.md).
+
+A body with a line `-- durable` makes promises: its answer waits for the replicas (durable.py). One with
+`-- reads` writes nothing. One with `-- gives way: …` is not run when too much waits for the store. Every
+connection sees that all are there; when one is not (somebody flushed them) it is loaded and asked again,
+which is safe because nothing ran.
 """
 
+import asyncio
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
@@ -33,11 +39,16 @@ _FOR = re.compile(r"-- for: (.+)\n")
 _ASKED_BY_NAME = re.compile(r"-- asks about: (.+)")
 """For a body that computes the action's name."""
 _DURABLE = re.compile(r"-- durable\n")
+_READS = re.compile(r"-- reads\n")
 _GIVES_WAY = re.compile(r"-- gives way: (\w+)")
 GIVES_WAY_AT: Final = {"chat": MAX_PENDING // 4, "join": MAX_PENDING // 2, "price": MAX_PENDING * 3 // 4}
 """When so many commands wait for the store, about a quarter of a second of it each, these are refused unsent;
 purchases only when MAX_PENDING do. What stops a sale, or moderates one, never gives way to purchases.
 """
+
+LIBRARIES_MAX: Final = 300
+"""Of other versions of this server, some four of them; each is 40 KB of the store's memory."""
+_NOT_LOADED: Final = "Function not found"
 
 SHED = counter("store_shed", "Scripts that were not run because too much waited for the store", ["kind"])
 
@@ -46,20 +57,37 @@ class ScriptError(ValueError):
     """A script file is wrong: two of one name, or an action that the role table does not have."""
 
 
-class Script(msgspec.Struct, frozen=True):
-    """One whole script and the hash by which the server knows it."""
+@dataclass(frozen=True)
+class Script:
+    """One script: its whole `text`, and what it promises. `reads`: it writes nothing."""
 
     name: str
-    source: bytes
-    sha: str
+    text: str
     durable: bool = False
     gives_way: str = ""
+    reads: bool = False
+
+    @functools.cached_property
+    def function(self) -> str:
+        """Its name in the store, of which its content is a part: versions live side by side."""
+        return f"{self.name}_{hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()[:16]}"
+
+    @functools.cached_property
+    def library(self) -> bytes:
+        """What the store loads: a library of this one function."""
+        flags = "'no-writes'" if self.reads else ""
+        return (
+            f"#!lua name={self.function}\n{self.text}\n"
+            f"redis.register_function{{function_name = '{self.function}', flags = {{{flags}}},\n"
+            "  callback = function(keys, args) KEYS, ARGV = keys, args return begin() or body() end}\n"
+        ).encode()
 
 
-def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
-    """Prelude and body under a header: the script's name, and the roles of the actions it asks about."""
-    named = [name for line in _ASKED_BY_NAME.findall(body) for name in line.replace(",", " ").split()]
-    asked = sorted({*_ASKED.findall(body), *named})
+def compose(name: str, body: str, before: str, table: RoleTable) -> Script:
+    """A body, and what stands before it: the prelude and libraries; under the roles that they ask about."""
+    code = f"{before}\n{body}"
+    named = [name for line in _ASKED_BY_NAME.findall(code) for name in line.replace(",", " ").split()]
+    asked = sorted({*_ASKED.findall(code), *named})
     unknown = [action for action in asked if action not in table]
     if unknown:
         raise ScriptError(f"{name}.lua asks about unknown actions: {', '.join(unknown)}")
@@ -67,13 +95,13 @@ def compose(name: str, body: str, prelude: str, table: RoleTable) -> Script:
         f"['{action}'] = {{" + ", ".join(f"['{role}'] = true" for role in sorted(table[action])) + "}"
         for action in asked
     ]
-    header = f"local SCRIPT = '{name}'\nlocal ACTIONS = {{{', '.join(rows)}}}\n"
-    source = f"{header}{prelude}\n{body}".encode()
-    sha = hashlib.sha1(source, usedforsecurity=False).hexdigest()
     way = _GIVES_WAY.search(body)
     if way and way[1] not in GIVES_WAY_AT:
         raise ScriptError(f"{name}.lua gives way as {way[1]}, which is none of {', '.join(GIVES_WAY_AT)}")
-    return Script(name, source, sha, _DURABLE.search(body) is not None, way[1] if way else "")
+    header = f"local SCRIPT = '{name}'\nlocal ACTIONS = {{{', '.join(rows)}}}\nlocal KEYS, ARGV\n"
+    text = f"{header}{before}\nlocal function body()\n{body}\nend"
+    durable, reads = (mark.search(body) is not None for mark in (_DURABLE, _READS))
+    return Script(name, text, durable, way[1] if way else "", reads)
 
 
 def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
@@ -87,7 +115,7 @@ def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
             if name in scripts:
                 raise ScriptError(f"two scripts are called {name}")
             shared = [text for text, served in libraries if served is None or name in served]
-            scripts[name] = compose(name, "\n".join([*shared, path.read_text()]), prelude, table)
+            scripts[name] = compose(name, path.read_text(), "\n".join([prelude, *shared]), table)
     return scripts
 
 
@@ -133,14 +161,14 @@ class Scripts:
             raise StoreBusy(f"{name} gives way to purchases")
         press = "" if press_ms is None else str(int(press_ms))
         keys = _keys(show_id)
-        command = encode(("EVALSHA", script.sha, 2, *keys, actor, role, press, idempotency_key, *args))
+        command = encode(("FCALL", script.function, 2, *keys, actor, role, press, idempotency_key, *args))
         wire = (self._durable if script.durable else self._wire).of(show_id)
         try:
             reply = await wire.send(command)
         except StoreReplyError as error:
-            if error.code != "NOSCRIPT":
+            if _NOT_LOADED not in str(error):
                 raise
-            await wire.call("SCRIPT", "LOAD", script.source)
+            await wire.call("FUNCTION", "LOAD", "REPLACE", script.library)
             reply = await wire.send(command)
         return _outcome(name, reply)
 
@@ -151,12 +179,18 @@ def _keys(show_id: str) -> tuple[str, str]:
 
 
 async def load_all(wire: Wire, scripts: Mapping[str, Script]) -> None:
-    """`on_connect` of a connection that runs scripts: the store gets those that it does not have."""
-    known = await wire.call_now("SCRIPT", "EXISTS", *(script.sha for script in scripts.values()))
-    assert isinstance(known, list)  # noqa: S101 - a list of 0 and 1
-    for script, is_known in zip(scripts.values(), known, strict=True):
-        if not is_known:
-            await wire.call_now("SCRIPT", "LOAD", script.source)
+    """`on_connect` of a connection that runs scripts: the store gets those that it does not have.
+
+    Libraries of other versions of this server stay, as their workers may still run, until there are too many.
+    """
+    listed = await wire.call_now("FUNCTION", "LIST")
+    known = {library[1].decode() for library in cast("list[list[bytes]]", listed)}
+    ours = {script.function: script for script in scripts.values()}
+    if len(known - ours.keys()) > LIBRARIES_MAX:
+        for name in known - ours.keys():
+            await wire.call_now("FUNCTION", "DELETE", name)
+    missing = [script.library for name, script in ours.items() if name not in known]
+    await asyncio.gather(*(wire.call_now("FUNCTION", "LOAD", "REPLACE", library) for library in missing))
 
 
 def _outcome(name: str, reply: Reply) -> "list[Reply] | Refused":

@@ -76,8 +76,8 @@ MUTATIONS = {
     "a hold that is due is not seen": ("and not is_due(o) then break", "then break"),
     "a campaign goes before the show's flash price": ("{CAMPAIGN, SHOW_FLASH}", "{SHOW_FLASH, CAMPAIGN}"),
     "a campaign on the sale clock": (
-        "'price.campaign_ended', now = ts",
-        "'price.campaign_ended', now = sale_ms",
+        "CAMPAIGN.now, SHOW_FLASH.now = ts, sale_ms",
+        "CAMPAIGN.now, SHOW_FLASH.now = sale_ms, sale_ms",
     ),
     "a campaign never ends": (
         "reduce(begun(r.now, show[r.starts], show[r.ends])",

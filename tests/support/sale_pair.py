@@ -40,7 +40,7 @@ from server.commerce.waitlist import Line, Lines, Place, Waitlist
 from server.log import reader
 from server.log.state import ProductView, ShowSnapshot
 from server.store.outcome import Refused
-from server.store.scripts import PRELUDE, SERVER, Script, compose
+from server.store.scripts import PRELUDE, SERVER, Script, Scripts, compose
 from server.store.store import Store
 from server.tokens import Principal
 from server.verify import rules_show
@@ -52,9 +52,8 @@ AHEAD_MS = 10**12  # the store's own clock, moved so far ahead that the limit de
 
 LIFE = compose(
     "life",
-    (SERVER / "live" / "lua" / "_show.lua").read_text()
-    + "set_show('state', arg(1), 'sales_paused', arg(2)) announce() return {'ok'}",
-    PRELUDE.read_text(),
+    "set_show('state', arg(1), 'sales_paused', arg(2)) announce() return {'ok'}",
+    PRELUDE.read_text() + (SERVER / "live" / "lua" / "_show.lua").read_text(),
     {},
 )
 
@@ -107,8 +106,7 @@ class SalePair:
         self.write(LIFE, state, "1" if sales_paused else "0")
 
     def write(self, script: Script, *args: str) -> None:
-        keys = (f"ls:{{{SHOW}}}:show", f"ls:{{{SHOW}}}:feed")
-        self._run(self.store.writes.call("EVAL", script.source, 2, *keys, "", "", "", "", *args))
+        self._run(Scripts(self.store.writes, {script.name: script}).run(script.name, SHOW, "", "", *args))
 
     def move_clock_to(self, ts: int, *, swept: bool = True) -> None:
         self.ts = ts

@@ -8,15 +8,19 @@ local function or_null(text) return tonumber(text) or NULL end
 
 -- Products -----------------------------------------------------------------------------------------------------------
 
-local products = {}
+-- Those of this run, and the fields of the reductions of the whole show that it found.
+local products, reduction_fields
+at_begin[#at_begin + 1] = function()
+  products, reduction_fields = {}, {}
+  for _, r in ipairs(REDUCTIONS) do
+    if show[r.id] then reduction_fields[#reduction_fields + 1], reduction_fields[#reduction_fields + 2] = r.id, r.price end
+  end
+end
 
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now, nor is the
 -- whole show reduced.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
   'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'off', 'waiting'}
-for _, r in ipairs(REDUCTIONS) do
-  if show[r.id] then PRODUCT_FIELDS[#PRODUCT_FIELDS + 1], PRODUCT_FIELDS[#PRODUCT_FIELDS + 2] = r.id, r.price end
-end
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max', 'flash_series', 'flash_n', 'flash_times', 'flash_every_ms'}
 
@@ -33,6 +37,7 @@ local function product(sku)
     p = read_fields({sku = sku}, PRODUCT_FIELDS)
     if not p.list_price_minor then return nil end
     if p.flash_id then read_fields(p, FLASH_FIELDS) end
+    if reduction_fields[1] then read_fields(p, reduction_fields) end
     p.left, p.held, p.sold = tonumber(p.left), tonumber(p.held), tonumber(p.sold)
     p.waiting = tonumber(p.waiting) or 0
     products[sku] = p

@@ -1,3 +1,4 @@
+-- reads
 -- One order as its buyer, or who is in charge of it, sees it. arg: 1 order id, 2 the asker's subject ('' only its
 -- buyer may see it). Writes nothing.
 local o = order(arg(1))

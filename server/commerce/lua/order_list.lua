@@ -1,3 +1,4 @@
+-- reads
 -- A page of a show's orders, as they stand now, with their buyers: those that the asker is in charge of. arg: 1 'after' or
 -- 'before', 2 the seq of an order's first entry from which to go on, 3 how many orders to look at, 4 the asker's subject.
 -- Writes nothing. → the seq to go on from (0: that was all), then JSON of each

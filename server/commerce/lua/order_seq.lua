@@ -1,4 +1,5 @@
--- The seq of an order's newest entry, for whoever knows its id; writes nothing. arg: 1 order id. The entry tells the
+-- reads
+-- The seq of an order's newest entry, for whoever knows its id. arg: 1 order id. The entry tells the
 -- products' stock, so while the show is on it is for products only whose stock everybody sees.
 local o = order(arg(1))
 if not o then return refuse('unknown_order') end

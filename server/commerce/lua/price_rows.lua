@@ -1,6 +1,7 @@
+-- reads
 -- gives way: price
 -- asks about: edit_product, flash
--- What a show says of the prices of some products; writes nothing. arg: 1 the action that the asker must be allowed ('' none),
+-- What a show says of the prices of some products. arg: 1 the action that the asker must be allowed ('' none),
 -- then skus (none: all). → ts, currency, owner, 1 when the show is over, then for each that there is: sku, seller, and its price
 -- record with what is in force now, 'price:day …'
 if arg(1) ~= '' and not authorise(arg(1)) then return refuse('forbidden') end

@@ -1,4 +1,5 @@
--- What a seller said about each product, in order; writes nothing. → for each: sku, then the fields as they are kept, and how
+-- reads
+-- What a seller said about each product, in order. → for each: sku, then the fields as they are kept, and how
 -- many units there are in all; then the show's owner
 if not authorise('edit_product') then return refuse('forbidden') end
 local out = {'ok', show.owner}

@@ -1,3 +1,4 @@
+-- reads
 -- The lines in which somebody stands: {sku, how many, the actor's place (0: not in it)} …
 local out = {'ok'}
 for _, sku in ipairs(redis.call('SMEMBERS', base .. 'waits')) do

@@ -1,4 +1,5 @@
--- The endpoints that the asker may see, each with its state; writes nothing. → head, then name, JSON, state's fields, dead
+-- reads
+-- The endpoints that the asker may see, each with its state. → head, then name, JSON, state's fields, dead
 if not authorise('webhooks') then return refuse('forbidden') end
 local out = {'ok', tonumber(show.seq) or 0}
 local known = redis.call('HGETALL', base .. 'hooks')

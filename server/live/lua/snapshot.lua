@@ -1,9 +1,10 @@
+-- reads
 -- gives way: join
--- The whole public state of a show at one instant; writes nothing. → ts, sale_ms, the show's hash, the open lots (id and
+-- The whole public state of a show at one instant. → ts, sale_ms, the show's hash, the open lots (id and
 -- hash of each), the draws that are not drawn (id, hash and number of entries of each), then for every product in order: its hash, the price in force, its
 -- version, (JSON) its reason, and what reductions are taken off.
 local flat = {}
-for name, value in pairs(show) do
+for name, value in pairs(hash(KEYS[1])) do
   flat[#flat + 1] = name
   flat[#flat + 1] = value
 end

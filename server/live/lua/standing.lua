@@ -1,5 +1,6 @@
+-- reads
 -- gives way: join
--- Where the actor stands on this show; writes nothing. → roles from membership, owner?, banned?, chat timeout's end
+-- Where the actor stands on this show. → roles from membership, owner?, banned?, chat timeout's end
 -- (server ms, 0 none), the show's guests setting, ts.
 local members = actor ~= '' and redis.call('HGET', base .. 'members', actor) or ''
 local until_ms = actor ~= '' and redis.call('HGET', base .. 'timeouts', actor) or 0
