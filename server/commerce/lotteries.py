@@ -40,6 +40,12 @@ class DrawSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     confirm: bool = False
 
 
+class OwnDraw(DrawView, frozen=True):
+    """A draw as one person sees it."""
+
+    entered: bool
+
+
 class Lotteries:
     """See the module. All methods raise StoreError when the store does not do its part."""
 
@@ -114,10 +120,12 @@ class Lotteries:
         )
         return reply if isinstance(reply, Refused) else _view(reply)
 
-    async def draw(self, show: str, draw: str) -> DrawView | Refused:
-        """A draw as it stands. Refusal: unknown_draw."""
-        reply: Any = await self._store.read_scripts.run("draw_get", show, "", "", draw)
-        return reply if isinstance(reply, Refused) else _view(reply)
+    async def draw(self, show: str, draw: str, pid: str = "") -> OwnDraw | Refused:
+        """A draw as it stands, and whether `pid` has entered it. Refusal: unknown_draw."""
+        reply: Any = await self._store.read_scripts.run("draw_get", show, pid, "", draw)
+        if isinstance(reply, Refused):
+            return reply
+        return OwnDraw(**msgspec.structs.asdict(_view(reply)), entered=reply[2] == 1)
 
     async def award(self, show: str, draw: str) -> int | Refused:
         """Draw what is closed: tell the seed and give the units to whom it calls. → how many got one.

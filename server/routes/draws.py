@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.commerce.lotteries import DrawSpec
+from server.commerce.lotteries import DrawSpec, OwnDraw
 from server.log.state import DrawView
 from server.routes.answers import Answer, problem_of
 from server.routes.auctions import CancelCommand
@@ -41,11 +41,11 @@ async def open_draw(call: Call[DrawSpec]) -> Answer:
 
 
 @endpoints.get(
-    DRAWS + "/{draw}", answers={200: DrawView}, problems=("unknown_show", "unknown_draw"), auth="none"
+    DRAWS + "/{draw}", answers={200: OwnDraw}, problems=("unknown_show", "unknown_draw"), auth="optional"
 )
 async def get_draw(call: Call[None]) -> Answer:
-    """Read a draw: once it is drawn, its seed and who won."""
-    return _draw(await call.services.lotteries.draw(call.show, call.path["draw"]))
+    """Read a draw: once it is drawn, its seed and who won; and whether one has entered it."""
+    return _draw(await call.services.lotteries.draw(call.show, call.path["draw"], call.principal.pid))
 
 
 @endpoints.command(

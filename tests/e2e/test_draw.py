@@ -37,6 +37,8 @@ async def test_one_of_two_who_enter_a_giveaway_has_it(demo: Demo, browser: Brows
             await page.get_by_test_id("enter").click()
             await expect(page.get_by_test_id("enter")).to_have_text("You are in", timeout=SOON_MS)
         await expect(studio.get_by_test_id("draw-row")).to_contain_text("1 × free")
+        await bob.reload()
+        await expect(bob.get_by_test_id("enter")).to_have_text("You are in", timeout=SOON_MS)
         if shots:
             await ann.screenshot(path=f"{shots}/draw-entered.png")
             await studio.screenshot(path=f"{shots}/draw-studio.png")

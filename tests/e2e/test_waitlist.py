@@ -38,6 +38,7 @@ async def test_what_comes_back_goes_to_the_first_in_line(demo: Demo, browser: Br
         sheet = bob.get_by_test_id("hold-sheet")
         await expect(sheet).to_contain_text("One came back", timeout=SOON_MS)
         await expect(sheet).to_contain_text("If you pass, the next person gets it.")
+        await expect(eve.get_by_test_id("buy")).to_contain_text("You are 1st in line", timeout=SOON_MS)
         if shots:
             await bob.screenshot(path=f"{shots}/turn.png")
         await bob.get_by_test_id("give-back").click()

@@ -103,6 +103,11 @@ async def test_who_may_not_and_what_cannot_be_drawn(web: Web) -> None:
     body = {"sku": "mug", "quantity": 1, "price_minor": 1000}
     await refused(409, "sold_out", web.call("POST", "orders", body, token=web.bearer("anna"), key="k"))
     await refused(403, "own_draw", enter(web, draw, "creator"))
+    await expect(201, enter(web, draw, "anna"))
+    for who, entered in (("anna", True), ("boris", False)):
+        view = await expect(200, web.call("GET", f"draws/{draw}", token=web.bearer(who)))
+        assert (view["entered"], view["entries"]) == (entered, 1)
+    assert not (await expect(200, web.call("GET", f"draws/{draw}")))["entered"]
     cancel = {"reason": "a handle is broken"}
     cancelled = await expect(200, web.call("POST", f"draws/{draw}/cancel", cancel, token=web.creator))
     assert cancelled["state"] == "cancelled"

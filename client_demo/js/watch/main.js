@@ -106,11 +106,21 @@ async function tapBuy(sku) {
 async function readOrders() {
   if (kept.get(tapSlot)) void loadSale();
   if (api.token && Object.values(feed.state.products).some(({ waiting }) => waiting)) void loadWaitlist().then((loaded) => loaded?.read());
+  if (api.token) void readEntries();
   if (api.token) feed.take(...(await api.call("GET", "/api/v1/me/orders").catch(() => ({ orders: [] }))).orders);
+}
+
+/** Which of the draws that go on one has entered: a page that was loaded meanwhile cannot know. */
+async function readEntries() {
+  for (const { id } of Object.values(feed.state.draws).filter(({ state }) => state === "open" || state === "closed")) {
+    const draw = await api.call("GET", `/draws/${id}`).catch(() => null);
+    if (draw?.entered) feed.entered(id);
+  }
 }
 
 function update({ type, data }) {
   if (type === "order" && data.state === "held" && (data.lines[0].waited || data.lines[0].draw) && sale?.sheets.kind !== "hold") void sheet("hold", data); // their turn has come, or they won
+  if (type === "stock" && feed.state.places[data.sku] > 1) void loadWaitlist().then((loaded) => loaded?.moved()); // somebody before one may have left
   if (type === "error") room.refused(data);
   if (type === "tick") extras?.hearts(data.reactions?.heart ?? 0);
 }
