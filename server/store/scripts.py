@@ -15,7 +15,7 @@ import asyncio
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, cast
@@ -48,7 +48,10 @@ purchases only when MAX_PENDING do. What stops a sale, or moderates one, never g
 
 LIBRARIES_MAX: Final = 300
 """Of other versions of this server, some four of them; each is 40 KB of the store's memory."""
+TAKES_NO_WRITES: Final = frozenset({"MISCONF", "NOREPLICAS", "OOM"})
+"""Codes by which a store refuses what may write: its disk or memory is full, its replicas are away."""
 _NOT_LOADED: Final = "Function not found"
+_NO_WRITES: Final = "Write commands are not allowed"
 
 SHED = counter("store_shed", "Scripts that were not run because too much waited for the store", ["kind"])
 
@@ -72,15 +75,19 @@ class Script:
         """Its name in the store, of which its content is a part: versions live side by side."""
         return f"{self.name}_{hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()[:16]}"
 
+    @property
+    def reading(self) -> str:
+        """The name of it as a function that may not write."""
+        return self.function if self.reads else f"{self.function}_reading"
+
     @functools.cached_property
     def library(self) -> bytes:
-        """What the store loads: a library of this one function."""
-        flags = "'no-writes'" if self.reads else ""
-        return (
-            f"#!lua name={self.function}\n{self.text}\n"
-            f"redis.register_function{{function_name = '{self.function}', flags = {{{flags}}},\n"
-            "  callback = function(keys, args) KEYS, ARGV = keys, args return begin() or body() end}\n"
-        ).encode()
+        """What the store loads: a library of this function, and of it as one that may not write."""
+        run = "local function run(keys, args) KEYS, ARGV = keys, args return begin() or body() end"
+        register = "redis.register_function{function_name = '%s', callback = run, flags = {%s}}"
+        reading = register % (self.reading, "'no-writes'")
+        ways = [reading] if self.reads else [register % (self.function, ""), reading]
+        return "\n".join([f"#!lua name={self.function}", self.text, run, *ways]).encode()
 
 
 def compose(name: str, body: str, before: str, table: RoleTable) -> Script:
@@ -160,17 +167,28 @@ class Scripts:
             SHED.labels(kind=script.gives_way).inc()
             raise StoreBusy(f"{name} gives way to purchases")
         press = "" if press_ms is None else str(int(press_ms))
-        keys = _keys(show_id)
-        command = encode(("FCALL", script.function, 2, *keys, actor, role, press, idempotency_key, *args))
         wire = (self._durable if script.durable else self._wire).of(show_id)
+        given = (2, *_keys(show_id), actor, role, press, idempotency_key, *args)
+        command = encode(("FCALL", script.function, *given))
         try:
             reply = await wire.send(command)
         except StoreReplyError as error:
-            if _NOT_LOADED not in str(error):
+            if _NOT_LOADED in str(error):
+                await wire.call("FUNCTION", "LOAD", "REPLACE", script.library)
+                reply = await wire.send(command)
+            elif error.code in TAKES_NO_WRITES:
+                reply = await _without_writing(wire.call("FCALL", script.reading, *given), error)
+            else:
                 raise
-            await wire.call("FUNCTION", "LOAD", "REPLACE", script.library)
-            reply = await wire.send(command)
         return _outcome(name, reply)
+
+
+async def _without_writing(reply: Awaitable[Reply], refusal: StoreReplyError) -> Reply:
+    """What a script answers to whom it has nothing to write for: a repeat, a refusal."""
+    try:
+        return await reply
+    except StoreReplyError as error:
+        raise (refusal if _NO_WRITES in str(error) else error) from None
 
 
 def _keys(show_id: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ async def sale(store: Store) -> Sale:
 async def scripts_run(store: Store) -> int:
     said = await store.reads.call("INFO", "commandstats")
     assert isinstance(said, bytes)
-    [line] = [line for line in said.decode().splitlines() if line.startswith("cmdstat_evalsha:")]
+    [line] = [line for line in said.decode().splitlines() if line.startswith("cmdstat_fcall:")]
     return int(line.split("calls=")[1].split(",")[0])
 
 

@@ -124,7 +124,7 @@ async def written(data_dir: Path) -> Path:
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda content: content[:-20],
     "cut between two commands": lambda content: content[: content.rindex(b"*3")],
-    "junk": lambda content: content[:500] + b"\0" * 50 + content[550:],
+    "junk": lambda content: content[:-500] + b"\0" * 50 + content[-450:],
     "one bit of a value": lambda content: content.replace(b"xxx", b"xxy", 1),
     "gone": lambda content: b"",
 }
