@@ -11,7 +11,7 @@ export function cause(error) {
   const known = {
     forbidden: "This link may not do that.", token_required: "Open this page with the link that holds your token.", expired: "The link has expired. Get a new one.",
     invalid_token: "The link is not valid. Get a new one.", below_floor: "That is below the seller’s floor.", flash_running: "A flash price is already running for this product.", campaign_running: "A campaign is already announced. End it first.",
-    sold_out: "There is no unit left.", not_for_sale: "It is not in the bag. Arrange the bag first.", too_many_sets: "There are as many sets as there may be.", too_many_lots: "As many lots are open as there may be.", lot_closed: "That lot is over.",
+    sold_out: "There is no unit left.", not_for_sale: "It is not in the bag. Arrange the bag first.", coupon_exists: "There is another coupon with that code.", too_many_coupons: "There are as many coupons as there may be.", too_many_sets: "There are as many sets as there may be.", too_many_lots: "As many lots are open as there may be.", lot_closed: "That lot is over.",
     illegal_transition: "That is not possible right now.", already_publishing: "Someone else is on air.", unknown_show: "There is no such show.",
   };
   return known[error.code] ?? error.message ?? String(error);

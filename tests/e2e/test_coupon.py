@@ -4,7 +4,7 @@ import os
 
 import pytest
 from playwright.async_api import Browser, expect
-from support.browser import PHONE, SOON_S
+from support.browser import DESKTOP, PHONE, SOON_S
 from support.demo import Demo
 from support.people import person
 
@@ -36,3 +36,21 @@ async def test_a_coupon_is_typed_once_and_counts(demo: Demo, browser: Browser) -
         await expect(ann.get_by_test_id("pay")).to_have_text("Pay $40.00", timeout=SOON_MS)
         await ann.get_by_test_id("pay").click()
         await expect(ann.get_by_test_id("result")).to_have_attribute("data-kind", "paid", timeout=SOON_MS)
+
+
+async def test_the_studio_makes_a_coupon_sees_its_use_and_ends_it(demo: Demo, browser: Browser) -> None:
+    async with person(browser, demo.links["studio"], DESKTOP) as studio:
+        await studio.get_by_test_id("coupons").click()
+        await studio.get_by_test_id("coupon-name").fill("spring")
+        await studio.get_by_test_id("coupon-off").fill("90")
+        await studio.get_by_test_id("coupon-each").fill("1")
+        await studio.get_by_test_id("coupon-make").click()
+        await expect(studio.get_by_test_id("coupon-refused")).to_contain_text("give up $", timeout=SOON_MS)
+        await studio.get_by_test_id("coupon-off").fill("15")
+        await studio.get_by_test_id("coupon-make").click()
+        row = studio.get_by_test_id("coupon-row").filter(has_text="SPRING")
+        await expect(row).to_contain_text("−15% · 0 used · 1 each", timeout=SOON_MS)
+        if shots := os.environ.get("SCREENSHOTS"):
+            await studio.screenshot(path=f"{shots}/coupon-studio.png")
+        await studio.get_by_test_id("coupon-end-SPRING").click()
+        await expect(row).to_contain_text("over", timeout=SOON_MS)

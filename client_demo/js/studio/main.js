@@ -10,6 +10,7 @@ import { Camera } from "./camera.js";
 import { Files } from "./files.js";
 import { FlashDialog } from "./flash.js";
 import { Health } from "./health.js";
+import { Coupons } from "./coupons.js";
 import { Draws } from "./draws.js";
 import { Lots } from "./lots.js";
 import { Orders } from "./orders.js";
@@ -49,6 +50,7 @@ const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => 
 const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
 const draws = new Draws(feed, { headers: press });
 const lots = new Lots(feed, { headers: press, draw: (product) => draws.open(product) });
+new Coupons(feed);
 const reductions = new Reductions(feed, { headers: press, started: (words, path) => undo.offer(words, () => api.call("DELETE", path), UNDO_MS) });
 const orders = new Orders(feed, draw);
 new Files(feed);
