@@ -121,3 +121,18 @@ export function setStock(root, { left, held, sold }, words) {
   text(label.firstElementChild, words.left);
   text(label.lastElementChild, words.rest);
 }
+
+/** A part of a page that comes with its first use: `made` is null until then, `get` loads it, once, or again after a failure.
+ * @template T @param {() => Promise<T>} load @returns {{made: T | null, get: () => Promise<T | null>}} */
+export function later(load) {
+  /** @type {Promise<T | null> | null} */
+  let loading = null;
+  const part = {
+    made: /** @type {T | null} */ (null),
+    get: () => (loading ??= load().then((made) => (part.made = made), () => {
+      loading = null;
+      return null;
+    })),
+  };
+  return part;
+}

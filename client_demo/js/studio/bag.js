@@ -41,7 +41,6 @@ export class Bag {
     this.sets = h("div", { class: "row wrap", "data-testid": "bag-sets" });
     this.title = h("input", { maxlength: "80", placeholder: "Name of a set", "aria-label": "Name of a set", "data-testid": "set-title" });
     this.error = h("p", { class: "box bad", role: "alert", hidden: true, "data-testid": "bag-error" });
-    $("bag-arrange").onclick = () => this.open();
   }
 
   get chosen() {

@@ -31,7 +31,6 @@ export class Coupons {
   constructor(feed) {
     this.feed = feed;
     this.dialog = /** @type {HTMLDialogElement} */ (/** @type {any} */ ($("dialog")));
-    $("coupons").addEventListener("click", () => this.open());
   }
 
   /** All of them, the newest last, read anew: nobody is told of coupons but who asks. @param {HTMLElement} rows */

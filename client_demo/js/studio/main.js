@@ -1,20 +1,14 @@
 /** The studio: camera on air, run of show, flash prices, sales and chat of one show. */
 import { Api, newKey } from "../api.js";
 import { roleTag } from "../chat.js";
-import { $, attr, flag, framed, h, icon, initial, list, show, text } from "../dom.js";
+import { $, attr, flag, framed, h, icon, initial, later, list, show, text } from "../dom.js";
 import { Feed, showId } from "../feed.js";
 import { attempt, chatField, confirm, drawHeader, keyList, onKeys, pace, stick, stopped, toast, Undo } from "../tools.js";
 import { Whip } from "../whip.js";
-import { Bag } from "./bag.js";
 import { Camera } from "./camera.js";
 import { Files } from "./files.js";
-import { FlashDialog } from "./flash.js";
 import { Health } from "./health.js";
-import { Coupons } from "./coupons.js";
-import { Draws } from "./draws.js";
-import { Lots } from "./lots.js";
 import { Orders } from "./orders.js";
-import { Reductions } from "./reductions.js";
 import { Run } from "./run.js";
 
 const KEYS = [["1–9", "Pin"], ["0", "Unpin"], ["N", "Pin the next product"], ["F", "Flash price for the selected row"], ["E E", "End the flash early"], ["Z", "Undo, 5 s"], ["M", "Microphone"], ["V", "Camera"], ["P", "Pause or resume the show"], ["G", "Go live"], ["/", "Write in chat"], ["?", "This list"]];
@@ -22,6 +16,8 @@ const UNDO_MS = 5_000;
 const TWICE_MS = 2_000;
 const COUNT_FROM = 3;
 const TIMEOUT_S = 300;
+/** A flash price is in a hurry: its dialog is there before it is asked for. */
+const FLASH_AFTER_MS = 2_000;
 
 const api = new Api("studio", showId());
 const draw = framed(() => feed.state && render());
@@ -46,15 +42,31 @@ const whip = new Whip(api, {
 });
 const camera = new Camera({ track: (track) => void whip.replace(track), draw });
 const health = new Health(feed, () => mine);
-const flashDialog = new FlashDialog(feed, { headers: press, started: (flash) => undo.offer("Flash price is set.", () => api.call("DELETE", `/flash/${flash.id}`), UNDO_MS) });
-const run = new Run(feed, { pin, unpin, flash: (product) => flashDialog.open(product), endFlash, restock, auction: (product) => lots.open(product) });
-const draws = new Draws(feed, { headers: press });
-const lots = new Lots(feed, { headers: press, draw: (product) => draws.open(product) });
-new Coupons(feed);
-const reductions = new Reductions(feed, { headers: press, started: (words, path) => undo.offer(words, () => api.call("DELETE", path), UNDO_MS) });
+const run = new Run(feed, { pin, unpin, flash: (product) => open(flashes, product), endFlash, restock, auction: (product) => open(lots, product) });
 const orders = new Orders(feed, draw);
 new Files(feed);
-new Bag(feed);
+
+/** What comes with its first use, or with the first of its kind that there is. */
+const offerUndo = (/** @type {string} */ words, /** @type {string} */ path) => undo.offer(words, () => api.call("DELETE", path), UNDO_MS);
+const flashes = later(() => import("./flash.js").then(({ FlashDialog }) => new FlashDialog(feed, { headers: press, started: (flash) => offerUndo("Flash price is set.", `/flash/${flash.id}`) })));
+const draws = later(() => import("./draws.js").then(({ Draws }) => new Draws(feed, { headers: press })));
+const lots = later(() => import("./lots.js").then(({ Lots }) => new Lots(feed, { headers: press, draw: (product) => open(draws, product) })));
+const coupons = later(() => import("./coupons.js").then(({ Coupons }) => new Coupons(feed)));
+const reductions = later(() => import("./reductions.js").then(({ Reductions }) => new Reductions(feed, { headers: press, started: offerUndo })));
+const bag = later(() => import("./bag.js").then(({ Bag }) => new Bag(feed)));
+
+/** @param {ReturnType<typeof later<any>>} part @param {any} [product] */
+async function open(part, product) {
+  const made = await part.get();
+  if (made) made.open(product);
+  else toast("No answer from the server. Try again.");
+}
+
+/** Draws a part if it is there, and fetches it when there is something for it to draw. @param {ReturnType<typeof later<any>>} part @param {boolean} needed */
+function drawPart(part, needed) {
+  if (part.made) part.made.draw();
+  else if (needed) void part.get().then(draw);
+}
 
 /** The moment of the press, for commands of the page that is on air (the frame that shows it gets the change). */
 function press() {
@@ -156,9 +168,10 @@ function render() {
   camera.draw();
   run.draw();
   orders.draw();
-  lots.draw();
-  draws.draw();
-  reductions.draw();
+  const { state } = feed;
+  drawPart(lots, Object.keys(state.lots).length > 0);
+  drawPart(draws, Object.keys(state.draws).length > 0);
+  drawPart(reductions, Boolean(state.show.show_flash || state.show.campaign));
   drawChat();
   health.draw();
   if (feed.status === "stopped") stopped(feed.code);
@@ -216,7 +229,7 @@ const PRESS = {
   m: () => camera.toggle("audio"), v: () => camera.toggle("video"),
   f: () => {
     const product = feed.state.products[run.selected] ?? run.pinned();
-    if (product && !product.flash && product.left !== 0) flashDialog.open(product);
+    if (product && !product.flash && product.left !== 0) void open(flashes, product);
   },
   e: () => {
     if (performance.now() - endPressed < TWICE_MS) return void endFlash(run.pinned());
@@ -234,7 +247,7 @@ onKeys((key) => {
   return true;
 });
 /** @type {[string, () => void][]} */
-const BUTTONS = [["go", go], ["end", end], ["pause", pause], ["obs", obs], ["keys", PRESS["?"]], ["mic", PRESS.m], ["cam", PRESS.v]];
+const BUTTONS = [["go", go], ["end", end], ["pause", pause], ["obs", obs], ["keys", PRESS["?"]], ["mic", PRESS.m], ["cam", PRESS.v], ["show-flash", () => open(reductions)], ["coupons", () => open(coupons)], ["bag-arrange", () => open(bag)]];
 for (const [id, act] of BUTTONS) $(id).addEventListener("click", act);
 chatField(feed);
 setInterval(draw, 500);
@@ -243,3 +256,4 @@ void camera.open();
 await feed.start();
 if (feed.state) health.start();
 else stopped(feed.code);
+setTimeout(() => void flashes.get(), FLASH_AFTER_MS);

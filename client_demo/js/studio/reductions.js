@@ -32,7 +32,6 @@ export class Reductions {
     this.dialog = /** @type {HTMLDialogElement} */ (/** @type {any} */ ($("dialog")));
     this.flash = this.row("show-flash", "End for all", () => `/show_flash/${this.feed.state.show.show_flash?.id}`);
     this.campaign = this.row("campaign", "Stop", () => `/campaigns/${this.feed.state.show.campaign?.id}`);
-    $("show-flash").addEventListener("click", () => this.open());
   }
 
   /** One that is announced or runs, below what is on screen. @param {string} name @param {string} end @param {() => string} path */

@@ -1,6 +1,6 @@
 /** The watch page: wires feed, player, chat and sale, and draws chips, pin card and notice. */
 import { Api, kept } from "../api.js";
-import { $, attr, flag, framed, h, maybe, ring, setRing, setStock, show, stockBar, text } from "../dom.js";
+import { $, attr, flag, framed, h, later, maybe, ring, setRing, setStock, show, stockBar, text } from "../dom.js";
 import { Feed, showId } from "../feed.js";
 import { count, countdown, dateTime, money, price } from "../format.js";
 import { holdLeft, offer, withCoupon } from "../pricing.js";
@@ -45,23 +45,10 @@ const loadSale = () => (saleLoading ??= import("./sale.js").then(({ Sale }) => (
   saleLoading = null;
   room.warn(WORDS.notSent);
 }));
-/** The card of an auction comes with the first lot. */
-let lots = null;
-let lotsLoading = null;
-const loadLots = () => (lotsLoading ??= import("./lots.js").then(({ LotCard }) => {
-  lots = new LotCard(feed, page);
-  draw();
-}, () => (lotsLoading = null)));
-/** So does that of a draw with the first draw. */
-let draws = null;
-let drawsLoading = null;
-const loadDraws = () => (drawsLoading ??= import("./draws.js").then(({ DrawCard }) => {
-  draws = new DrawCard(feed, page);
-  draw();
-}, () => (drawsLoading = null)));
-/** The waitlist comes with the first product that is waited for. */
-let waitlistLoading = null;
-const loadWaitlist = () => (waitlistLoading ??= import("./line.js").then(({ Waitlist }) => new Waitlist(feed, async (code, detail) => (await loadSale())?.refused(code, detail)), () => (waitlistLoading = null)));
+/** The card of an auction comes with the first lot, that of a draw with the first draw, the waitlist with the first who waits. */
+const lots = later(() => import("./lots.js").then(({ LotCard }) => new LotCard(feed, page)));
+const draws = later(() => import("./draws.js").then(({ DrawCard }) => new DrawCard(feed, page)));
+const waitlist = later(() => import("./line.js").then(({ Waitlist }) => new Waitlist(feed, async (code, detail) => (await loadSale())?.refused(code, detail))));
 const sheet = async (kind, detail) => (await loadSale())?.sheets[kind](detail);
 
 function offerOf(product) {
@@ -94,7 +81,7 @@ async function tapBuy(sku) {
   const product = feed.state.products[sku];
   const button = product && buttonOf(product);
   if (!button?.enabled) return;
-  if (button.joins) return void (await loadWaitlist())?.join(sku);
+  if (button.joins) return void (await waitlist.get())?.join(sku);
   const { price_minor } = offerOf(product); // what the buyer saw, not what it is when the code has come
   const hold = openHold();
   await loadSale();
@@ -105,7 +92,7 @@ async function tapBuy(sku) {
 /** After each (re)connection: how the own orders stand, and a tap that was never answered. */
 async function readOrders() {
   if (kept.get(tapSlot)) void loadSale();
-  if (api.token && Object.values(feed.state.products).some(({ waiting }) => waiting)) void loadWaitlist().then((loaded) => loaded?.read());
+  if (api.token && Object.values(feed.state.products).some(({ waiting }) => waiting)) void waitlist.get().then((loaded) => loaded?.read());
   if (api.token) void readEntries();
   if (api.token) feed.take(...(await api.call("GET", "/api/v1/me/orders").catch(() => ({ orders: [] }))).orders);
 }
@@ -120,7 +107,7 @@ async function readEntries() {
 
 function update({ type, data }) {
   if (type === "order" && data.state === "held" && (data.lines[0].waited || data.lines[0].draw) && sale?.sheets.kind !== "hold") void sheet("hold", data); // their turn has come, or they won
-  if (type === "stock" && feed.state.places[data.sku] > 1) void loadWaitlist().then((loaded) => loaded?.moved()); // somebody before one may have left
+  if (type === "stock" && feed.state.places[data.sku] > 1) void waitlist.get().then((loaded) => loaded?.moved()); // somebody before one may have left
   if (type === "error") room.refused(data);
   if (type === "tick") extras?.hearts(data.reactions?.heart ?? 0);
 }
@@ -136,10 +123,10 @@ function render() {
   sale?.follow(orders);
   drawChips();
   drawPin(pinned());
-  if (lots) lots.draw(pinned());
-  else if (Object.keys(feed.state.lots).length) void loadLots();
-  if (draws) draws.draw(pinned());
-  else if (Object.keys(feed.state.draws).length) void loadDraws();
+  for (const [card, all] of [[lots, feed.state.lots], [draws, feed.state.draws]]) {
+    if (card.made) card.made.draw(pinned());
+    else if (Object.keys(all).length) void card.get().then(draw);
+  }
   drawNotice(hold);
   drawHoldBar(hold);
   extras?.draw();
@@ -223,7 +210,7 @@ $("pin-variant").addEventListener("change", ({ target }) => {
   draw();
 });
 
-$("pin-leave").addEventListener("click", async () => (await loadWaitlist())?.leave(pinned().sku));
+$("pin-leave").addEventListener("click", async () => (await waitlist.get())?.leave(pinned().sku));
 
 function fadeIn(product, amount) {
   const part = drawn.sku === product.sku ? $("pin-price") : $("pin");
