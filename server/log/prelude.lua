@@ -10,8 +10,8 @@
 
 local base, actor, token_role, press_ms, idempotency_key
 -- The show's fields as strings (see `read_show`); server time; the sale clock: server time less all frozen time, which stands still while the
--- show is frozen (since frozen_since_ms, 0 when it is not).
-local show, ts, sale_ms, frozen_since_ms, frozen_total_ms
+-- show is frozen (since frozen_since_ms, 0 when it is not). TIME, and the server time that ts may not pass (0: any).
+local show, ts, sale_ms, frozen_since_ms, frozen_total_ms, time, clock_limit_ms
 local at_begin = {}
 
 local function arg(i) return ARGV[4 + i] end
@@ -207,12 +207,18 @@ local function begin()
   if not show.id and SCRIPT ~= 'create' then return refuse('unknown_show') end
 
   -- Server time never runs back, and never past what a clock watcher has confirmed (see clock.py).
-  local time, clock_limit_ms = redis.call('TIME'), tonumber(show.clock_limit_ms) or 0
+  time, clock_limit_ms = redis.call('TIME'), tonumber(show.clock_limit_ms) or 0
   ts = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + (tonumber(show.clock_offset_ms) or 0)
   if clock_limit_ms > 0 and ts > clock_limit_ms then ts = clock_limit_ms end
   if ts < (tonumber(show.last_ts) or 0) then ts = tonumber(show.last_ts) end
   frozen_since_ms, frozen_total_ms = tonumber(show.frozen_since_ms) or 0, tonumber(show.frozen_total_ms) or 0
   sale_ms = (frozen_since_ms > 0 and frozen_since_ms or ts) - frozen_total_ms
   CAMPAIGN.now, SHOW_FLASH.now = ts, sale_ms
+  for _, r in ipairs(REDUCTIONS) do -- once, for every product is asked about them
+    if show[r.id] then
+      local window = redis.call('HMGET', KEYS[1], r.starts, r.ends)
+      show[r.starts], show[r.ends] = window[1], window[2]
+    end
+  end
   for _, set in ipairs(at_begin) do set() end
 end

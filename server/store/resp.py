@@ -40,8 +40,11 @@ class Parser:
         """The replies completed by `data`. Raises ProtocolError."""
         reader, replies = self._reader, list[Reply]()
         reader.feed(data)
-        while (reply := reader.gets()) is not _MORE:
-            replies.append(reply)
+        try:
+            while (reply := reader.gets()) is not _MORE:
+                replies.append(reply)
+        except MemoryError:
+            raise ProtocolError("an array without end") from None
         if reader.len() > MAX_REPLY_BYTES:
             raise ProtocolError("endless reply")
         return replies

@@ -6,7 +6,8 @@ line, `-- for: …`, names. All of it is loaded once, and each run calls the bod
 functions anew in every run spent a third of its time on that (docs/decisions/0037-functions.md).
 
 A body with a line `-- durable` makes promises: its answer waits for the replicas (durable.py). One with
-`-- reads` writes nothing. One with `-- gives way: …` is not run when too much waits for the store. Every
+`-- reads` writes nothing. One with `-- gives way: …` is not run when too much waits for the store, and one
+with `-- goes on when memory is full` is run even then: what stops, frees, moderates or books money. Every
 connection sees that all are there; when one is not (somebody flushed them) it is loaded and asked again,
 which is safe because nothing ran.
 """
@@ -40,6 +41,7 @@ _ASKED_BY_NAME = re.compile(r"-- asks about: (.+)")
 """For a body that computes the action's name."""
 _DURABLE = re.compile(r"-- durable\n")
 _READS = re.compile(r"-- reads\n")
+_GOES_ON = re.compile(r"-- goes on when memory is full\n")
 _GIVES_WAY = re.compile(r"-- gives way: (\w+)")
 GIVES_WAY_AT: Final = {"chat": MAX_PENDING // 4, "join": MAX_PENDING // 2, "price": MAX_PENDING * 3 // 4}
 """When so many commands wait for the store, about a quarter of a second of it each, these are refused unsent;
@@ -52,6 +54,8 @@ TAKES_NO_WRITES: Final = frozenset({"MISCONF", "NOREPLICAS", "OOM"})
 """Codes by which a store refuses what may write: its disk or memory is full, its replicas are away."""
 _NOT_LOADED: Final = "Function not found"
 _NO_WRITES: Final = "Write commands are not allowed"
+_ANOTHER_DID: Final = re.compile("Library '.*' already exists|Library not found")
+_OUR_NAME: Final = re.compile(r"_[0-9a-f]{16}$")
 
 SHED = counter("store_shed", "Scripts that were not run because too much waited for the store", ["kind"])
 
@@ -62,13 +66,17 @@ class ScriptError(ValueError):
 
 @dataclass(frozen=True)
 class Script:
-    """One script: its whole `text`, and what it promises. `reads`: it writes nothing."""
+    """One script: its whole `text`, and what it promises.
+
+    `reads`: it writes nothing; `goes_on`: it runs although the store's memory is full.
+    """
 
     name: str
     text: str
     durable: bool = False
     gives_way: str = ""
     reads: bool = False
+    goes_on: bool = False
 
     @functools.cached_property
     def function(self) -> str:
@@ -86,7 +94,11 @@ class Script:
         run = "local function run(keys, args) KEYS, ARGV = keys, args return begin() or body() end"
         register = "redis.register_function{function_name = '%s', callback = run, flags = {%s}}"
         reading = register % (self.reading, "'no-writes'")
-        ways = [reading] if self.reads else [register % (self.function, ""), reading]
+        ways = (
+            [reading]
+            if self.reads
+            else [register % (self.function, "'allow-oom'" if self.goes_on else ""), reading]
+        )
         return "\n".join([f"#!lua name={self.function}", self.text, run, *ways]).encode()
 
 
@@ -107,8 +119,8 @@ def compose(name: str, body: str, before: str, table: RoleTable) -> Script:
         raise ScriptError(f"{name}.lua gives way as {way[1]}, which is none of {', '.join(GIVES_WAY_AT)}")
     header = f"local SCRIPT = '{name}'\nlocal ACTIONS = {{{', '.join(rows)}}}\nlocal KEYS, ARGV\n"
     text = f"{header}{before}\nlocal function body()\n{body}\nend"
-    durable, reads = (mark.search(body) is not None for mark in (_DURABLE, _READS))
-    return Script(name, text, durable, way[1] if way else "", reads)
+    durable, reads, goes_on = (mark.search(body) is not None for mark in (_DURABLE, _READS, _GOES_ON))
+    return Script(name, text, durable, way[1] if way else "", reads, goes_on)
 
 
 def load_scripts(table: RoleTable, root: Path = SERVER) -> dict[str, Script]:
@@ -174,13 +186,22 @@ class Scripts:
             reply = await wire.send(command)
         except StoreReplyError as error:
             if _NOT_LOADED in str(error):
-                await wire.call("FUNCTION", "LOAD", "REPLACE", script.library)
+                await _load(wire.call("FUNCTION", "LOAD", script.library))
                 reply = await wire.send(command)
-            elif error.code in TAKES_NO_WRITES:
+            elif _is_full(error):
                 reply = await _without_writing(wire.call("FCALL", script.reading, *given), error)
             else:
                 raise
         return _outcome(name, reply)
+
+
+async def _load(reply: Awaitable[Reply]) -> None:
+    """Load a library, unless somebody else just has: that costs the store a tenth of compiling it again."""
+    try:
+        await reply
+    except StoreReplyError as error:
+        if not _is_done(error):
+            raise
 
 
 async def _without_writing(reply: Awaitable[Reply], refusal: StoreReplyError) -> Reply:
@@ -200,15 +221,27 @@ async def load_all(wire: Wire, scripts: Mapping[str, Script]) -> None:
     """`on_connect` of a connection that runs scripts: the store gets those that it does not have.
 
     Libraries of other versions of this server stay, as their workers may still run, until there are too many.
+    A store that takes no writes now gets what it lacks when it is asked for.
     """
     listed = await wire.call_now("FUNCTION", "LIST")
     known = {library[1].decode() for library in cast("list[list[bytes]]", listed)}
     ours = {script.function: script for script in scripts.values()}
-    if len(known - ours.keys()) > LIBRARIES_MAX:
-        for name in known - ours.keys():
-            await wire.call_now("FUNCTION", "DELETE", name)
-    missing = [script.library for name, script in ours.items() if name not in known]
-    await asyncio.gather(*(wire.call_now("FUNCTION", "LOAD", "REPLACE", library) for library in missing))
+    others = [name for name in known - ours.keys() if _OUR_NAME.search(name)]
+    calls = [wire.call_now("FUNCTION", "LOAD", ours[name].library) for name in ours.keys() - known]
+    if len(others) > LIBRARIES_MAX:
+        calls += [wire.call_now("FUNCTION", "DELETE", name) for name in others]
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException) and not (_is_done(outcome) or _is_full(outcome)):
+            raise outcome
+
+
+def _is_full(failure: BaseException) -> bool:
+    return isinstance(failure, StoreReplyError) and failure.code in TAKES_NO_WRITES
+
+
+def _is_done(failure: BaseException) -> bool:
+    """Has another worker loaded, or deleted, this library in the meantime?"""
+    return isinstance(failure, StoreReplyError) and _ANOTHER_DID.search(str(failure)) is not None
 
 
 def _outcome(name: str, reply: Reply) -> "list[Reply] | Refused":

@@ -1,12 +1,15 @@
 """The loader on a real store: what a body gets, repeats, and functions that were flushed."""
 
+import asyncio
 from functools import partial
 from typing import cast
 
 import pytest
+from support.sale import ANNA, BORIS, SHOW, Sale
 
+from server.commerce.orders import OrderState, Placed
 from server.live.roles import role_table
-from server.store.outcome import Refused
+from server.store.outcome import Refused, StoreReplyError
 from server.store.scripts import load_all, load_scripts
 from server.store.store import Store
 from server.store.wire import Wire
@@ -30,13 +33,36 @@ async def test_other_versions_stay_until_there_are_too_many(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "#!lua name=%s\nredis.register_function('%s', function() return 1 end)"
-    for name in ("old_1", "old_2"):
+    old = [f"hold_{digit * 16}" for digit in "ab"]
+    for name in (*old, "of_others"):
         await store.writes.call("FUNCTION", "LOAD", "REPLACE", text % (name, name))
     on_connect = partial(load_all, scripts=load_scripts(role_table()))
     for most in (2, 1):
         monkeypatch.setattr("server.store.scripts.LIBRARIES_MAX", most)
-        assert await store.writes.call("FCALL", "old_1", 0) == 1
-        await (await Wire.open(store.target, on_connect=on_connect)).close()
+        assert await store.writes.call("FCALL", old[0], 0) == 1
+        wires = await asyncio.gather(*(Wire.open(store.target, on_connect=on_connect) for _ in range(3)))
+        await asyncio.gather(*(wire.close() for wire in wires))
     listed = cast("list[list[bytes]]", await store.writes.call("FUNCTION", "LIST"))
     ours = {script.function.encode() for script in load_scripts(role_table()).values()}
-    assert {library[1] for library in listed} == ours
+    assert {library[1] for library in listed} == ours | {b"of_others"}
+    await store.writes.call("FUNCTION", "DELETE", "of_others")
+
+
+async def test_a_full_memory_refuses_a_sale_and_stops_no_stop(store: Store) -> None:
+    sale = await Sale(store).start()
+    await sale.product(stock=2)
+    order = await sale.held(key="k")
+    await store.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(StoreReplyError, match="OOM"):
+            await sale.hold(BORIS)
+        again = await sale.hold(ANNA, key="k")
+        assert isinstance(again, Placed)
+        assert not again.is_new
+        assert isinstance(await sale.ledger.cancel(SHOW, ANNA, order), OrderState)
+        await (
+            await Wire.open(store.target, on_connect=partial(load_all, scripts=load_scripts(role_table())))
+        ).close()
+    finally:
+        await store.redis.config_set("maxmemory", 0)
+    assert isinstance(await sale.hold(BORIS), Placed)

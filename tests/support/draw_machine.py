@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.sale import CREATOR, SECRET, SHOW, settings
-from support.sale_pair import SalePair, person
+from support.sale import CREATOR, SECRET, SHOW, person, settings
+from support.sale_pair import SalePair
 
 from server.commerce.ledger import Swept
 from server.commerce.lotteries import DrawSpec, Lotteries

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.sale import CREATOR, SECRET, SHOW, decoded, settings
-from support.sale_pair import PEOPLE, SalePair
+from support.sale_looks import PEOPLE
+from support.sale_pair import SalePair
 
 from server.commerce.auctions import Auctions, Counted, Found, LotSpec, Opened
 from server.commerce.ledger import Swept

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- The buyer lets a hold go. arg: 1 order id. Works in every state of the show.
 local again = replayed()

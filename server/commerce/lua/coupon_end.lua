@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- End a coupon: nobody buys with it any more, holds that were taken with it stay. arg: 1 code.
 if not authorise('flash') then return refuse('forbidden') end

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- Take a lot back before its end; nobody buys it. arg: 1 its id, 2 the reason, which everybody is told.
 if not authorise('auction') and not authorise('pause_sales') then return refuse('forbidden') end

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- The gateway has given money back. arg: 1 order id, 2 … the ids of the refunds. The server alone calls this; a repeat
 -- changes nothing.

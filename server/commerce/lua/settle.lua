@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- Book how attempt n ended. arg: 1 order id, 2 n, 3 'approved', 'declined', 'pending' (not decided: ask again later) or
 -- 'done' (its money is where it belongs), 4 after how many ms the reconciler asks again. Never re-prices. Money that comes

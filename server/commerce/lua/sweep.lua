@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- Write what time has brought about: due holds expire, windows of reductions that are over get their notice, lots and draws are
 -- closed, undone flash prices are gone on with, those in line get what has come free. No arguments; any number of sweepers at once. Answers: expired, ended, more
 -- (1: call again), quiet (1: this show will never need a sweep again), attempts to ask the gateway about ([order, n, 1

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- Take back everything that was sold at a flash price, as far as one script goes: call again until nothing remains; the
 -- sweeper does so, too. arg: 1 its id, 2 reason, 3 the asker's subject. The first call ends the price and gives the

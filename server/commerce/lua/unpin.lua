@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- Take the pin away. With nothing pinned nothing happens.
 if not authorise('pin') then return refuse('forbidden') end
 

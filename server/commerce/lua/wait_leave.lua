@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- durable
 -- Leave the line for a product. arg: 1 sku. Works in every state of the show.
 local p = product(arg(1))

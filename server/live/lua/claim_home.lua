@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- Which media worker takes this show's publisher? arg: 1 the worker proposed, 2 ms that a claim lives.
 -- → the worker that has it: the present home while its heart beats, else the proposed one.
 if not authorise('publish') then return refuse('forbidden') end

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- The clock watcher's beat. arg: 1 the offset that makes TIME server time, 2 the server time that ts may not pass until
 -- the next beat. When TIME has jumped, the show's clock goes on from where it was.
 local offset_ms, limit_ms = tonumber(arg(1)), tonumber(arg(2))

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- Start, pause, resume or end a show. arg: 1 the states that allow it (comma separated), 2 the state it leads to.
 -- The table of transitions stands in live/shows.py.
 if not authorise('run_show') then return refuse('forbidden') end

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- One act of moderation. arg: 1 action, 2 subject (pid), 3 seconds, 4 mode, 5 reason, 6 message ids (space separated);
 -- '' where the action has none. Logged as `moderation`, followed by `show.state` where that changed.
 -- asks about: moderate_chat, ban, pause_sales, blank_video, set_members

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- A publication has ended for good. arg: 1 worker, 2 publication.
 local home = redis.call('GET', base .. 'media')
 if not home then return {'ok', 0} end

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- The heartbeat of a publication. arg: 1 worker, 2 publication, 3 ms to live. → the worker that has the home.
 local home = redis.call('GET', base .. 'media')
 if home then

@@ -1,3 +1,4 @@
+-- goes on when memory is full
 -- Delete what a person who is being erased said in the chat. arg: 1 pid. Pages learn it as any deletion. → lines deleted
 local ids = {}
 for _, row in ipairs(redis.call('XRANGE', base .. 'chat', '-', '+')) do

@@ -46,6 +46,7 @@ def test_an_error_reply_names_its_code() -> None:
         b"$x\r\n",
         b":1.5\r\n",
         b"*-5\r\n",
+        b"*4294967295\r\n",
         b"$999999999\r\n" + b"x" * (MAX_REPLY_BYTES + 1),
     ],
 )

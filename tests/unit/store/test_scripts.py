@@ -73,6 +73,29 @@ def test_every_script_has_the_libraries_whose_functions_it_calls() -> None:
     assert not missing
 
 
+LUA = frozenset(
+    """and break do else elseif end false for function if in local nil not or repeat return then true until
+    while assert error ipairs math next pairs pcall redis select setmetatable string table tonumber tostring
+    type unpack cjson cmsgpack bit""".split()  # noqa: SIM905 - a list of 40 lines otherwise
+)
+DECLARED = re.compile(r"\blocal (?!function)([\w, ]+)|\bfunction\s*\w*\(([^)]*)\)|\bfor ([\w, ]+?)(?: in |=)")
+
+
+def test_no_script_uses_a_name_that_nothing_declares() -> None:
+    """Lua finds that out when the line runs, perhaps in the middle of a sale."""
+    unknown: set[tuple[str, str]] = set()
+    for script in load_scripts(role_table()).values():
+        code = re.sub(r"--.*", "", script.text)
+        code = re.sub(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"", "''", code)
+        declared = set(re.findall(r"\bfunction (\w+)", code))
+        for names in DECLARED.findall(code):
+            declared |= set(re.findall(r"\w+", " ".join(names)))
+        code = re.sub(r"([{,]\s*)\w+\s*=(?!=)", r"\1", code)  # keys of tables
+        used = set(re.findall(r"(?<![\w.:])[A-Za-z_]\w*", code))
+        unknown |= {(script.name, name) for name in used - declared - LUA}
+    assert not unknown
+
+
 OPTIMISTIC = {"sweep", "pin", "unpin", "flash_stop", "show_flash_stop", "campaign_stop"}
 """What time brings about, and what must also work while replicas are away: showing, and stopping a price."""
 
