@@ -12,7 +12,7 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -100,6 +100,18 @@ class Udp(Section):
     host: str = "0.0.0.0"
     port: Port = 8080
     public_ip: Words = ()
+
+    @field_validator("public_ip")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                address = ip_address(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is no IP address; a name is no ICE candidate") from None
+            if address.is_unspecified or address.is_multicast:
+                raise ValueError(f"{text!r} is no address that a browser can send to")
+        return value
 
 
 class Redis(Section):

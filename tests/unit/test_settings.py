@@ -67,6 +67,8 @@ def test_lists_from_environment() -> None:
         ("http = 3", "http: "),
         ("[http]\ntrusted_proxies = ['10.0.0.0/8', 'proxy']", "http.trusted_proxies: 'proxy'"),
         ("[http]\npublic_url = 'live.example'", "http.public_url: must be an absolute"),
+        ("[udp]\npublic_ip = ['192.0.2.1', 'live.example']", "udp.public_ip: 'live.example' is no IP"),
+        ("[udp]\npublic_ip = ['0.0.0.0']", "udp.public_ip: '0.0.0.0' is no address that"),
         ("[redis]\nurl = 'localhost:6379'", "redis.url: must begin with"),
         ("[auth]\nsecret = 'short'", "auth.secret: must have at least 32 bytes"),
         ("[payments]\nstripe_api_base = 'api'", "payments.stripe_api_base: must be an absolute"),
