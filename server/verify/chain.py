@@ -17,7 +17,8 @@ from server.log.checkpoints import Checkpoint
 from server.log.entries import Entry, EntryError
 from server.log.seals import Seal, SealError
 from server.verify import bodies, rules, state
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import Rule
 from server.verify.state import StateError
 

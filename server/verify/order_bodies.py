@@ -1,11 +1,13 @@
 """What the entries of orders say, as far as a rule looks at it. Pure."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Annotated, Final
 
 import msgspec
 
 from server.commerce.bag import LINES_MAX
+from server.commerce.model_records import COUNTED, HOLDING
 from server.log.entries import Entry
 from server.verify.shapes import Count, Level, PriceReason
 
@@ -169,3 +171,28 @@ def _misshaped(body: OrderChange) -> str | None:
         if len(set(named)) < len(named) or not set(named) <= set(skus) or told != refund.quantity:
             return "the units of a refund are not those of its lines"
     return None
+
+
+def state_named(kind: str) -> str:
+    """The state that an order's entry of this kind leads to."""
+    return ORDER_KINDS[kind]
+
+
+def units_back(order: OrderView, refunds: Iterable[Refund]) -> list[int]:
+    """The units of each line that came back with these refunds."""
+    back = [order.returned(refund) for refund in refunds]
+    return [sum(units[at] for units in back) for at in range(len(order.lines))]
+
+
+def counted_units(order: OrderView, state: str, refunds: Iterable[Refund]) -> list[int]:
+    """The units of each line that count against caps and quotas."""
+    if state not in COUNTED:
+        return [0] * len(order.lines)
+    return [line.quantity - n for line, n in zip(order.lines, units_back(order, refunds), strict=True)]
+
+
+def place_of(state: str) -> str:
+    """Where an order's units are while it is in this state."""
+    if state in HOLDING:
+        return "held"
+    return "sold" if state == "paid" else "left"

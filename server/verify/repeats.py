@@ -2,7 +2,8 @@
 
 from server.commerce.pricing import Repeat, next_window
 from server.verify.price_bodies import FlashPrice, PriceEnded
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 
 
 def _repeat(flash: FlashPrice) -> Repeat | None:

@@ -8,13 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from msgspec import UNSET
-
 from server.commerce import price_record
 from server.commerce.lots import Lot
-from server.commerce.model_records import COUNTED, HOLDING, CampaignTerms, Reduction, ShowTerms
+from server.commerce.model_records import COUNTED, CampaignTerms, Reduction, ShowTerms
 from server.commerce.pricing import Flash, Instant, PriceInForce, Prices, price_in_force, sale_time_ms
-from server.log.entries import Entry
 from server.verify.bodies import (
     BagChanged,
     Body,
@@ -40,7 +37,12 @@ from server.verify.bodies import (
     WaitLeft,
 )
 from server.verify.drawn import Draws
-from server.verify.order_bodies import ORDER_KINDS, OrderChange, OrderView, Refund
+from server.verify.order_bodies import (
+    OrderChange,
+    counted_units,
+    place_of,
+    units_back,
+)
 from server.verify.price_bodies import (
     Campaign,
     CampaignEnded,
@@ -52,67 +54,7 @@ from server.verify.price_bodies import (
     ShowFlashEnded,
     ShowReduced,
 )
-from server.verify.shapes import PriceReason
-
-Stock = tuple[int, int, int]
-"""left, held, sold."""
-PriceBody = ProductUpdated | FlashPrice | PriceEnded
-"""What changes a product's price record."""
-
-
-@dataclass
-class Product:
-    """`version` is that of the list price; a flash price has its own (see pricing.py)."""
-
-    list_price_minor: int
-    version: int
-    per_viewer_max: int | None
-    seller: str
-    commission_bps: int
-    flash: Flash | None = None
-    stock: Stock = (0, 0, 0)
-    parts: tuple[tuple[str, int], ...] = ()
-    """Of a bundle: what a unit of it takes from the shelf."""
-    record: price_record.Record = ()
-    """Prices that were in force and are so no more."""
-
-
-@dataclass
-class Coupon:
-    """A coupon as it was made, and whether it was ended since."""
-
-    made: CouponMade
-    ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is kept of an order: little, for a log may have millions. No deadline is 0."""
-
-    pid: str
-    state: str
-    deadline_sale_ms: int
-    attempt: int
-    paid_by: int
-    refunds: tuple[Refund, ...]
-    terms: bytes
-
-
-@dataclass(frozen=True)
-class Step:
-    """One entry on its way through the rules: what it says, and the sale clock when it was written."""
-
-    entry: Entry
-    body: Body | None
-    sale_ms: int
-
-    @property
-    def at(self) -> Instant:
-        return Instant(self.entry.ts, self.sale_ms)
-
-    @property
-    def audience_pid(self) -> str:
-        return self.entry.subject or ""
+from server.verify.records import Coupon, Known, PriceBody, Product, Step, Stock, ended_price, version_after
 
 
 @dataclass
@@ -215,11 +157,11 @@ class Replay:
 
         Units of a paid order that come back with a refund go to the shelf or are written off."""
         known, order = self.orders.get(change.order.id), change.order
-        source, target = _place(known.state if known else ""), _place(order.state)
+        source, target = place_of(known.state if known else ""), place_of(order.state)
         units = [line.quantity for line in order.lines]
         if known and source == "sold":
             new = order.refunds[len(known.refunds) :]
-            units = _sums(order, new)
+            units = units_back(order, new)
             target = "left" if all(refund.restock for refund in new) else "written off"
         moved: dict[str, Stock] = {}
         for line, taken in zip(order.lines, units, strict=True):
@@ -293,7 +235,7 @@ class Replay:
         record; their entries tell no reason or reference.
         """
         old, today = self.products.get(body.sku), price_record.day_of(step.entry.ts)
-        ended = _ended_price(old, step, body) if old and self.is_on_offer else None
+        ended = ended_price(old, step, body) if old and self.is_on_offer else None
         told = () if isinstance(body, PriceEnded) else body.earlier_prices
         prices = told if ended is None else (*told, (ended, today))
         return price_record.with_prices(old.record if old else (), prices, today)
@@ -406,8 +348,8 @@ class Replay:
             self.draws.winners = self.draws.winners[1:]
         if known is None and order.waited is not None:
             self._change_line(order.lines[0].sku, pid, joins=False)
-        now = _counted(order, order.state, order.refunds)
-        was = _counted(order, known.state if known else "", known.refunds if known else ())
+        now = counted_units(order, order.state, order.refunds)
+        was = counted_units(order, known.state if known else "", known.refunds if known else ())
         for sku, stock in self.stock_after(change).items():
             self.products[sku].stock = stock
         for line, new, old in zip(order.lines, now, was, strict=True):
@@ -429,45 +371,3 @@ class Replay:
             tuple(order.refunds),
             change.terms,
         )
-
-
-def version_after(old: Product | None, body: ProductUpdated) -> int:
-    """The version of a product's list price after an update: one more when that price changed."""
-    return 1 if old is None else old.version + (body.list_price_minor != old.list_price_minor)
-
-
-def _ended_price(product: Product, step: Step, body: PriceBody) -> int | None:
-    """The price that was in force until this entry, where its server kept a record."""
-    match body:
-        case ProductUpdated(price_reason=PriceReason(), list_price_minor=listed):
-            return product.list_price_minor if product.list_price_minor != listed else None
-        case PriceEnded(reference_price_minor=told) if told is not UNSET:
-            flash = product.flash
-            return flash.price_minor if flash and flash.starts_sale_ms <= step.sale_ms else None
-        case _:
-            return None
-
-
-def state_named(kind: str) -> str:
-    """The state that an order's entry of this kind leads to."""
-    return ORDER_KINDS[kind]
-
-
-def _sums(order: OrderView, refunds: Iterable[Refund]) -> list[int]:
-    """The units of each line that came back with these refunds."""
-    back = [order.returned(refund) for refund in refunds]
-    return [sum(units[at] for units in back) for at in range(len(order.lines))]
-
-
-def _counted(order: OrderView, state: str, refunds: Iterable[Refund]) -> list[int]:
-    """The units of each line that count against caps and quotas."""
-    if state not in COUNTED:
-        return [0] * len(order.lines)
-    return [line.quantity - n for line, n in zip(order.lines, _sums(order, refunds), strict=True)]
-
-
-def _place(state: str) -> str:
-    """Where an order's units are while it is in this state."""
-    if state in HOLDING:
-        return "held"
-    return "sold" if state == "paid" else "left"

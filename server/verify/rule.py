@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from server.verify.bodies import Body
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 
 Check = Callable[[Step, Replay], str | None]
 """(the entry, everything before it) → what is wrong, or None."""

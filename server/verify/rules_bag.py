@@ -3,7 +3,8 @@
 from server.verify.bodies import BagChanged, LotOpened, Pinned
 from server.verify.order_bodies import OrderChange
 from server.verify.price_bodies import FlashPrice
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule
 
 

@@ -5,7 +5,8 @@ from collections import Counter
 from server.commerce.pricing import with_coupon
 from server.verify.bodies import CouponEnded, CouponMade
 from server.verify.order_bodies import Line, OrderChange
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule
 
 

@@ -4,7 +4,8 @@ from server.commerce import draws
 from server.verify.bodies import DrawCancelled, DrawClosed, DrawDrawn, DrawEntered, DrawOpened
 from server.verify.drawn import Draw
 from server.verify.order_bodies import OrderChange
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule
 from server.verify.shapes import Level
 

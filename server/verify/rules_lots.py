@@ -5,7 +5,8 @@ from copy import deepcopy
 from server.commerce.lots import DURATION_MS, EXTENSION_MAX_MS, SOFT_CLOSE_MAX_MS, are_steps
 from server.verify.bodies import LotBid, LotCancelled, LotClosed, LotMax, LotOpened
 from server.verify.order_bodies import OrderChange
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule, rule_for
 
 

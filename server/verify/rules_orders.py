@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
-from server.verify.order_bodies import OrderChange, Refund
-from server.verify.replay import Replay, Step, state_named
+from server.verify.order_bodies import OrderChange, Refund, state_named
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule_for
 
 LEGAL: Final = {

@@ -6,8 +6,9 @@ from server.commerce.pricing import Instant, PriceInForce, Reason, is_deep, pric
 from server.verify.bodies import DrawOpened, LotBid, LotOpened, Pinned, ProductUpdated, Restocked, Unpinned
 from server.verify.order_bodies import Line, OrderChange
 from server.verify.price_bodies import FlashPrice, PriceEnded, PriceUndone, ShowFlash
+from server.verify.records import Step
 from server.verify.repeats import end_goes_on, window_is_due
-from server.verify.replay import Replay, Step
+from server.verify.replay import Replay
 from server.verify.rule import rule, rule_for
 
 FLASH_AHEAD_MAX_MS: Final = 300_000

@@ -17,7 +17,8 @@ from server.verify.price_bodies import (
     ShowFlashEnded,
     ShowReduced,
 )
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule
 
 

@@ -4,7 +4,8 @@ from typing import Final
 
 from server.commerce.pricing import CAMPAIGN_AHEAD_MAX_MS, CAMPAIGN_MS, Kind, is_deep, price_in_force, reduced
 from server.verify.price_bodies import Campaign, CampaignEnded, ShowFlash, ShowFlashEnded, ShowFlashPrice
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule
 from server.verify.rules_prices import FLASH_AHEAD_MAX_MS, FLASH_MS
 

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from server.verify.order_bodies import OrderChange, OrderView
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule_for
 
 

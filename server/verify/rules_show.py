@@ -12,7 +12,8 @@ from server.verify.bodies import (
     WaitLeft,
 )
 from server.verify.order_bodies import ORDER_KINDS
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule, rule_for
 
 PRESS_EARLY_MS: Final = 1500

@@ -7,7 +7,8 @@ from server.commerce.model_records import TURN_MS
 from server.commerce.pricing import Instant
 from server.verify.bodies import DrawOpened, LotOpened, WaitJoined, WaitLeft
 from server.verify.order_bodies import OrderChange
-from server.verify.replay import Replay, Step
+from server.verify.records import Step
+from server.verify.replay import Replay
 from server.verify.rule import rule
 
 
