@@ -1,15 +1,17 @@
 #!/bin/sh
-# All tests, in three lanes at once: those with browsers and other people's programs, which mostly wait; those of the server's
-# parts; and, at low priority beside both, what only computes. Exit status 0 when all pass; their outputs follow each other.
-# A few that failed in the first two lanes are asked once more, alone (docs/decisions/0015-tests-asked-twice.md).
+# All tests, in three lanes at once: those with browsers and other people's programs, and then the second half of those of the
+# server's parts; the first half of these; and, at low priority beside both, what only computes. Exit status 0 when all pass;
+# their outputs follow each other. A few that failed in the first two lanes are asked once more, alone
+# (docs/decisions/0015-tests-asked-twice.md).
 set -eu
 cd "$(dirname "$0")/.."
 AGAIN_MAX=3
 computing="tests/unit tests/property tests/simulation tests/fuzz"
-parts="tests/integration"
+parts="tests/integration/live $(echo tests/integration/test_[a-l]*.py)"
+others=$(echo tests/integration/test_[!a-l]*.py)
 waiting=
 for folder in tests/*/; do # whatever is in no other lane
-    case " $computing $parts tests/js tests/support tests/__pycache__ " in
+    case " $computing tests/integration tests/js tests/support tests/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) waiting="$waiting ${folder%/}" ;;
     esac
@@ -19,16 +21,19 @@ logs=$(mktemp -d)
 # shellcheck disable=SC2086 # folders without spaces
 nice -n 10 .venv/bin/pytest -o cache_dir="$logs/computing.cache" $computing >"$logs/computing" 2>&1 &
 first=$!
+# shellcheck disable=SC2086
 .venv/bin/pytest -o cache_dir="$logs/parts.cache" $parts >"$logs/parts" 2>&1 &
 second=$!
 trap 'kill $first $second 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
 
-status=0 waiting_status=0 parts_status=0
+status=0 waiting_status=0 others_status=0 parts_status=0
 # shellcheck disable=SC2086
 .venv/bin/pytest -o cache_dir="$logs/waiting.cache" $waiting || waiting_status=$?
+# shellcheck disable=SC2086
+.venv/bin/pytest -o cache_dir="$logs/others.cache" $others || others_status=$?
 wait $second || parts_status=$?
-echo "=== $parts ===" && cat "$logs/parts"
+echo "=== the first half of tests/integration ===" && cat "$logs/parts"
 wait $first || status=$?
 echo "=== $computing ===" && cat "$logs/computing"
 first= second=
@@ -46,5 +51,8 @@ once_more() {
 }
 # shellcheck disable=SC2086
 once_more "$waiting_status" waiting $waiting || status=1
+# shellcheck disable=SC2086
+once_more "$others_status" others $others || status=1
+# shellcheck disable=SC2086
 once_more "$parts_status" parts $parts || status=1
 exit "$status"
