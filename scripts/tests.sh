@@ -1,17 +1,17 @@
 #!/bin/sh
-# All tests, in three lanes at once: those with browsers and other people's programs, and then the second half of those of the
-# server's parts; the first half of these; and, at low priority beside both, what only computes. Exit status 0 when all pass;
-# their outputs follow each other. A few that failed in the first two lanes are asked once more, alone
+# All tests, in three lanes at once: those with browsers and other people's programs, and then the last of those of the server's
+# parts; the others of these, and the long sale; and, at low priority beside both, what only computes. So all end at about the
+# same time. Exit status 0 when all pass; their outputs follow each other. A few that failed in the first two lanes are asked once more, alone
 # (docs/decisions/0015-tests-asked-twice.md).
 set -eu
 cd "$(dirname "$0")/.."
 AGAIN_MAX=3
 computing="tests/unit tests/property tests/simulation tests/fuzz"
-parts="tests/integration/live $(echo tests/integration/test_[a-l]*.py)"
-others=$(echo tests/integration/test_[!a-l]*.py)
+parts="tests/integration/live $(echo tests/integration/test_[a-n]*.py) tests/soak"
+others=$(echo tests/integration/test_[!a-n]*.py)
 waiting=
 for folder in tests/*/; do # whatever is in no other lane
-    case " $computing tests/integration tests/js tests/support tests/__pycache__ " in
+    case " $computing tests/integration tests/soak tests/js tests/support tests/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) waiting="$waiting ${folder%/}" ;;
     esac
@@ -33,7 +33,7 @@ status=0 waiting_status=0 others_status=0 parts_status=0
 # shellcheck disable=SC2086
 .venv/bin/pytest -o cache_dir="$logs/others.cache" $others || others_status=$?
 wait $second || parts_status=$?
-echo "=== the first half of tests/integration ===" && cat "$logs/parts"
+echo "=== $parts ===" && cat "$logs/parts"
 wait $first || status=$?
 echo "=== $computing ===" && cat "$logs/computing"
 first= second=
