@@ -22,7 +22,7 @@ from server.log.archive import NAME, Archive, ArchiveError, ending
 from server.log.checkpoints import Checkpoint
 from server.log.sealer import newest_seal, read_seals
 from server.log.seals import Seal
-from server.settings import Archive as Limits
+from server.settings_sections import Archive as Limits
 from server.store.outcome import Refused
 from server.store.store import Store
 from server.telemetry import get_logger

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from server.settings import SECRET_MIN_BYTES, Settings, SettingsError
+from server.settings import Settings, SettingsError
+from server.settings_sections import SECRET_MIN_BYTES
 
 FILE_NAME: Final = "auth.secret"
 

@@ -21,7 +21,8 @@ from typing import Final
 from server import telemetry
 from server.children import Child, Command, stop_all
 from server.secret import with_secret
-from server.settings import UNIX_PATH_MAX_BYTES, Settings
+from server.settings import Settings
+from server.settings_sections import UNIX_PATH_MAX_BYTES
 from server.store.embedded import EmbeddedStore, EmbeddedStoreError
 
 BACKLOG: Final = 4096  # a whole crowd that reconnects after a restart waits here, not at a refused port

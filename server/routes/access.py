@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol
 from server.errors import Problem
 from server.live.limits import KeyedBuckets
 from server.routes.headers import is_loopback
-from server.settings import Limits
+from server.settings_sections import Limits
 from server.tokens import Principal, TokenError, read
 
 ANONYMOUS: Final = Principal(subject="", pid="", role="", show=None, jti="", exp=0)

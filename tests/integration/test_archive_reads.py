@@ -18,7 +18,7 @@ from server.log import reader
 from server.log.archive import Archive, ArchiveError
 from server.log.sealer import Sealer
 from server.seal_key import seal_key
-from server.settings import Archive as Limits
+from server.settings_sections import Archive as Limits
 from server.store.store import Store
 from server.verify.excerpt import Attested, verify_excerpt
 

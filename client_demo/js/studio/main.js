@@ -65,7 +65,7 @@ async function open(part, product) {
 /** Draws a part if it is there, and fetches it when there is something for it to draw. @param {ReturnType<typeof later<any>>} part @param {boolean} needed */
 function drawPart(part, needed) {
   if (part.made) part.made.draw();
-  else if (needed) void part.get().then(draw);
+  else if (needed) void part.get().then((made) => made && draw()); // after a failure the next draw tries again, not this one
 }
 
 /** The moment of the press, for commands of the page that is on air (the frame that shows it gets the change). */

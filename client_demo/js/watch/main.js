@@ -125,7 +125,7 @@ function render() {
   drawPin(pinned());
   for (const [card, all] of [[lots, feed.state.lots], [draws, feed.state.draws]]) {
     if (card.made) card.made.draw(pinned());
-    else if (Object.keys(all).length) void card.get().then(draw);
+    else if (Object.keys(all).length) void card.get().then((made) => made && draw());
   }
   drawNotice(hold);
   drawHoldBar(hold);
