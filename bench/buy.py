@@ -47,7 +47,7 @@ SECRET = "a-secret-of-at-least-thirty-two-bytes!"
 BUYERS = 500
 ORDER = json.dumps({"sku": SKU, "quantity": 1, "price_minor": PRICE_MINOR})
 BUY_PATH, EMPTY_PATH = f"/api/v1/shows/{SHOW}/orders", "/empty"
-EMPTY_BODY = b"x" * 560  # about an order
+EMPTY_BODY = b'"%s"' % (b"x" * 558)  # about an order
 
 LUA = """
 local tokens = {%(tokens)s}

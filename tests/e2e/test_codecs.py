@@ -37,8 +37,9 @@ async def test_a_codec_that_both_have_is_relayed_and_seen(
         numbers = [number for number, _ in frames]
         print(f"{codec}: {len(numbers)} of {numbers[-1] - numbers[0] + 1} frames seen")
         assert drawn.issuperset(numbers)
-        assert len(set(numbers)) >= 0.8 * (numbers[-1] - numbers[0] + 1)
-        assert (await inbound_video(viewer))["width"] == 640
+        video = await inbound_video(viewer)
+        assert video["width"] == 640
+        assert video["frames"] >= 0.95 * video["received"]  # a busy machine shows fewer than it decodes
 
 
 async def seen(viewer: Page, frames: int) -> None:

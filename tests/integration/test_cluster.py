@@ -1,19 +1,10 @@
-"""A Cluster of three primaries with a replica each: shows on all, slots that move, a primary that dies.
-
-FAILOVER_SEEDS=20 runs so many sales (`make soak-failover`).
-"""
-
-import asyncio
-import os
-import random
-import signal
-import time
+"""A Cluster of three primaries with a replica each: shows on all, slots that move, a primary that is lost."""
 
 import pytest
-from support.failover import buying, judge, open_show, watching
+from support.failover import HOWS, SEEDS, Shown, survive
 from support.fleet import Node, cluster_url, clustered, eventually
 from support.sale import ANNA, SECRET, Sale
-from support.web import SHOW, expect, running
+from support.web import SHOW
 
 from server.commerce.orders import Placed
 from server.live.revocations import Revocations
@@ -22,10 +13,6 @@ from server.live.shows import Shows
 from server.store.cluster import Cluster, slot_of
 from server.store.outcome import StoreUnavailable
 from server.store.store import Store
-
-SEEDS = range(int(os.environ.get("FAILOVER_SEEDS", "1")))
-HOWS = ("killed", "silent") if len(SEEDS) > 1 else ("killed",)  # ten seconds each
-RESUME_S = 5.0
 
 
 async def test_shows_lie_on_all_nodes_and_follow_their_slots() -> None:
@@ -91,56 +78,19 @@ async def begin_migration(source: Node, target: Node, slot: int) -> tuple[bytes,
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_no_acknowledged_order_is_lost_or_doubled(how: str, seed: int) -> None:
-    dice = random.Random(f"{how} {seed}")
     async with clustered() as fleet:
         url = cluster_url(fleet)
         store = await Store.open(url, role_table())
-        redis = {"url": url, "wait_replicas": 1}
-        async with running(store, fleet[0].home, redis=redis) as web:
-            await open_show(web)
-            lost = next(node for node in fleet if node.port == owner_of(store, SHOW))
-            async with watching(web) as viewer, buying(web, dice.randint(4, 16)) as promises:
 
-                async def chats() -> bool:
-                    return await viewer.hears_itself(within_s=0.5)
+        async def primary() -> Node:
+            return next(node for node in fleet if node.port == owner_of(store, SHOW))
 
-                await asyncio.sleep(dice.uniform(0.5, 1.5))
-                await eventually(chats)
-                began = time.monotonic()
-                if how == "killed":
-                    await lost.kill()
-                else:
-                    lost.send(signal.SIGSTOP)
+        async def failed_over(lost: Node) -> Node:
+            async def another() -> bool:
+                return owner_of(store, SHOW) != lost.port
 
-                async def another() -> bool:
-                    return owner_of(store, SHOW) != lost.port
+            await eventually(another)
+            return await primary()
 
-                await eventually(another)
-                failed_over = time.monotonic()
-                await eventually(chats)
-                chat_back = time.monotonic()
-                await expect(200, web.call("GET", ""))
-                assert promises.first_after(failed_over) is None  # the new primary has no replica
-                back = time.monotonic()
-                if how == "killed":
-                    await lost.start()
-                else:
-                    lost.send(signal.SIGCONT)
-
-                async def resumed() -> bool:
-                    return promises.first_after(back) is not None
-
-                await eventually(resumed)
-                first = promises.first_after(back)
-                assert first is not None
-                await asyncio.sleep(1.0)
-                await eventually(chats)
-            assert not viewer.broken
-            orders = await judge(web, store, promises)
-            print(
-                f"\nseed {seed}, {how}: {len(promises.orders)} acknowledged of {orders}; another primary "
-                f"after {failed_over - began:.1f} s, chat after {chat_back - began:.1f} s; an order was "
-                f"acknowledged {first - back:.1f} s after the node's return; {dict(promises.answers)}"
-            )
-            assert first - back <= RESUME_S
+        await survive(store, Shown(url, 1, primary, failed_over), how, seed)
         await store.close()

@@ -153,7 +153,7 @@ async def test_a_narrow_viewer_gets_what_it_can_carry_and_its_neighbour_does_not
         (mine, freeze_ms), (theirs, _) = await asyncio.gather(narrow.watch(6), neighbour.watch(6))
         print(f"narrow: {mine * 30:.1f} fps, longest freeze {freeze_ms:.0f} ms")
         print(f"its neighbour: {theirs * 30:.1f} fps, {share * 30:.1f} before")
-        assert mine >= 0.9 * max(theirs, share)  # of what a busy machine can show at all
+        assert mine >= 0.75 * max(theirs, share)  # of what a busy machine can show at all
         assert theirs >= share - 1 / 30
         assert (await inbound_video(page))["width"] == 640
 

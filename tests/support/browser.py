@@ -33,6 +33,7 @@ INBOUND_VIDEO = """async () => {
       if (report.type === 'inbound-rtp' && report.kind === 'video')
         return {
           frames: report.framesDecoded ?? 0,
+          received: report.framesReceived ?? 0,
           freezes: report.freezeCount ?? 0,
           width: report.frameWidth ?? 0,
           lost: report.packetsLost ?? 0,
@@ -40,7 +41,7 @@ INBOUND_VIDEO = """async () => {
         };
     }
   }
-  return {frames: 0, freezes: 0, width: 0, lost: 0, resent: 0};
+  return {frames: 0, received: 0, freezes: 0, width: 0, lost: 0, resent: 0};
 }"""
 
 
@@ -61,8 +62,8 @@ async def chromium(command: str | None = None) -> AsyncGenerator[Browser]:
 
 
 async def inbound_video(page: Page) -> dict[str, int]:
-    """What the page's receiving peer connection has decoded so far: frames, freezes, width; packets lost, and
-    those that came once more by RTX.
+    """What the page's receiving peer connection has decoded so far: frames (of those received), freezes,
+    width; packets lost, and those that came once more by RTX.
     """
     return await page.evaluate(INBOUND_VIDEO)
 

@@ -1,22 +1,26 @@
 """A sale over HTTP that goes on while nodes of its store die: what buyers were promised, and what there is.
 
 Buyers repeat every purchase with its key until it is answered. A viewer watches and chats all the while.
+FAILOVER_SEEDS=20 has so many sales (`make soak-failover`), with more ways to lose a node.
 """
 
 import asyncio
 import contextlib
 import io
 import json
+import os
+import random
+import signal
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
-from support.fleet import eventually
+from support.fleet import Node, eventually
 from support.live_server import LiveViewer
-from support.web import SHOW, Web, expect
+from support.web import SHOW, Web, expect, running
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -28,6 +32,10 @@ from server.seal_key import seal_key
 from server.store.store import Store
 from server.verify.chain import Sound, verify
 
+SEEDS: Final = range(int(os.environ.get("FAILOVER_SEEDS", "1")))
+HOWS: Final = ("killed", "silent", "cut off") if len(SEEDS) > 1 else ("killed", "cut off")  # ten seconds each
+RESUME_S: Final = 5.0
+FOLLOWS_S: Final = 60.0  # Sentinels that a busy machine stopped for 2 s do nothing for the next 30 (TILT)
 STOCK = 10_000
 RETRY_S = 0.05
 
@@ -186,3 +194,93 @@ async def judge(web: Web, store: Store, promises: Promises) -> int:
     verdict = verify(out.getvalue().splitlines(keepends=True), seal_key(web.settings).public_key())
     assert isinstance(verdict, Sound), verdict
     return len(held)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How to see and mend a failover of some kind of store."""
+
+    url: str
+    replicas: int
+    primary: Callable[[], Awaitable[Node]]
+    failed_over: Callable[[Node], Awaitable[Node]]
+    """Waits until it is another than this one."""
+    as_replica_of: Callable[[Node], tuple[str, ...]] = lambda _: ()
+    """How a node is started again, where it does not know of itself."""
+
+
+async def lose(node: Node, how: str) -> None:
+    """`silent`: nobody reaches it, but its sockets stay open. `cut off`: only clients reach it."""
+    match how:
+        case "killed":
+            await node.kill()
+        case "silent":
+            node.send(signal.SIGSTOP)
+        case _:
+            await node.cut_off()
+
+
+async def bring_back(lost: Node, how: str, *args: str) -> None:
+    """It returns (started with `args` when it was killed), and is a replica."""
+    match how:
+        case "killed":
+            await lost.start(*args)
+        case "silent":
+            lost.send(signal.SIGCONT)
+        case _:
+            await lost.heal()
+
+    async def follows() -> bool:
+        return await lost.info("role") == "slave"
+
+    await eventually(follows, FOLLOWS_S)
+
+
+async def survive(store: Store, shown: Shown, how: str, seed: int) -> None:
+    """A sale loses its primary and gets it back as a replica: no promise is broken, and buying goes on."""
+    dice = random.Random(f"{how} {seed}")
+    home = (await shown.primary()).home
+    async with running(store, home, redis={"url": shown.url, "wait_replicas": shown.replicas}) as web:
+        await open_show(web)
+        lost = await shown.primary()
+        async with watching(web) as viewer, buying(web, dice.randint(4, 16)) as promises:
+
+            async def chats() -> bool:
+                return await viewer.hears_itself(within_s=0.5)
+
+            await asyncio.sleep(dice.uniform(0.5, 1.5))
+            await eventually(chats)
+            epoch, began = viewer.viewer.epoch, time.monotonic()
+            await lose(lost, how)
+            if how == "cut off":  # what is told meanwhile is lost, but nothing that was promised
+                await expect(200, web.call("PUT", "pin", {"sku": "mug"}, token=web.creator))
+            primary = await shown.failed_over(lost)
+            failed_over = time.monotonic()
+            await eventually(chats)
+            chat_back = time.monotonic()
+            await expect(200, web.call("GET", ""))
+            assert promises.first_after(failed_over) is None  # too few nodes are there
+            back = time.monotonic()
+            await bring_back(lost, how, *shown.as_replica_of(primary))
+            replica_again = time.monotonic()
+
+            async def resumed() -> bool:
+                return promises.first_after(back) is not None
+
+            await eventually(resumed)
+            first = promises.first_after(back)
+            assert first is not None
+            await asyncio.sleep(1.0)
+            await eventually(chats)
+            if how == "cut off":
+                assert viewer.viewer.epoch != epoch
+                assert (await expect(200, web.call("GET", "")))["pin"] is None
+        assert not viewer.broken
+        orders = await judge(web, store, promises)
+        print(
+            f"\nseed {seed}, {how}: {len(promises.orders)} acknowledged of {orders}; another "
+            f"primary after {failed_over - began:.1f} s, chat after {chat_back - began:.1f} s; the node "
+            f"was a replica {replica_again - back:.1f} s after its return, an order was acknowledged "
+            f"after {first - back:.1f} s; {dict(promises.answers)}"
+        )
+        assert first - replica_again <= RESUME_S

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
+from support.cluster_bus import Bus, Door
 from support.server_process import free_port
 
 from server.store.connection import ask
@@ -42,6 +43,7 @@ class Node:
         self.home.mkdir()
         self.target = Target(host="127.0.0.1", port=self.port, password=options.get("requirepass", ""))
         self.first_args: tuple[str, ...] = ()
+        self.bus: tuple[Bus, Door] | None = None  # of a Cluster's node
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
 
@@ -83,12 +85,16 @@ class Node:
         os.kill(self._process.pid, number)
 
     async def cut_off(self) -> None:
-        """Replicas and Sentinels cannot reach it any more; clients can."""
+        """Replicas, Sentinels and a Cluster's other nodes cannot reach it any more; clients can."""
+        if self.bus is not None:
+            await self.bus[0].cut(self.bus[1])
         await self.ask("ACL", "SETUSER", PEER, "off")
         await self.ask("CLIENT", "KILL", "USER", PEER)
 
     async def heal(self) -> None:
         """They can again."""
+        if self.bus is not None:
+            self.bus[0].heal(self.bus[1])
         await self.ask("ACL", "SETUSER", PEER, "on")
 
     async def kill(self) -> None:
@@ -201,19 +207,23 @@ async def clustered() -> AsyncGenerator[list[Node]]:
         "cluster-enabled": "yes",
         "cluster-node-timeout": "1500",
         "cluster-require-full-coverage": "no",
-        "cluster-port": "0",
+        "cluster-announce-ip": "127.0.0.1",
     }
-    async with nodes() as make:
-        fleet = [make(options | {"cluster-port": str(free_port())}) for _ in range(6)]
+    async with nodes() as make, Bus() as bus:
+        fleet: list[Node] = []
+        for _ in range(6):
+            door = await bus.open(free_port())
+            ports = {"cluster-port": str(door.listens), "cluster-announce-bus-port": str(door.told)}
+            fleet.append(make(options | ports | {"bind-source-addr": door.source}))
+            fleet[-1].bus = bus, door
         await asyncio.gather(*(node.start() for node in fleet))
         ids = [await node.ask("CLUSTER", "MYID") for node in fleet]
         third = 16384 // 3
         for number, node in enumerate(fleet):
             await node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            bus = int(node.option("cluster-port"))
             if number:
-                first = fleet[0]
-                await first.ask("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+                told = int(node.option("cluster-announce-bus-port"))
+                await fleet[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, told)
             if number < 3:
                 last = 16383 if number == 2 else (number + 1) * third - 1
                 await node.ask("CLUSTER", "ADDSLOTSRANGE", number * third, last)
