@@ -62,6 +62,8 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "campaign_running": ProblemKind(409, "A campaign is already announced for the show"),
     "unknown_campaign": ProblemKind(404, "No such campaign in this show"),
     "not_for_sale": ProblemKind(409, "The product is not in the show's bag"),
+    "lottery_only": ProblemKind(409, "The product goes by lottery: it cannot be ordered"),
+    "policy_pinned": ProblemKind(409, "How a product is held cannot change while it is pinned"),
     "too_many_sets": ProblemKind(409, "The show has as many sets of products as it may have"),
     "unknown_draw": ProblemKind(404, "No such draw in this show"),
     "too_many_draws": ProblemKind(409, "The show has as many draws as it may have"),

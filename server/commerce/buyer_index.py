@@ -9,6 +9,7 @@ Writing twice changes nothing.
 import asyncio
 from typing import Any, Final, cast
 
+from server.commerce.model_records import PLACED
 from server.log import reader
 from server.store.outcome import StoreError
 from server.store.store import Store
@@ -68,7 +69,7 @@ class BuyerIndex:
         seen = 0
         for _ in range(pages):
             entries = await reader.entries(self._store, show, after, PAGE)
-            held = {entry.audience: entry.ts for entry in entries if entry.kind == "order.held"}
+            held = {entry.audience: entry.ts for entry in entries if entry.kind in PLACED}
             for audience, ts in held.items():
                 await self._write(audience.removeprefix("subject:"), show, ts)
             seen += len(held)

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from server.commerce.asking import run_for
+from server.commerce.model_records import HoldPolicy
 from server.commerce.money import STOCK_MAX, CommissionBps, PriceMinor, Quantity, Stock
 from server.commerce.price_history import PriceHistory
 from server.ids import is_sku, new_id
@@ -39,7 +40,8 @@ class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     `stock` only when it is new; `seller` is a pid (default: the owner). With `parts` it is a bundle: it has
     the stock of its parts and none of its own; they never change. Products of one `group` are variants of one
-    thing, and `options` says which each is.
+    thing, and `options` says which each is. `hold_policy`: whether an order reserves its units at once, when
+    its buyer begins to pay, or is never taken, because they go by lottery.
     """
 
     title: Text
@@ -57,6 +59,7 @@ class ProductSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=PARTS_MAX)] | None = None
     group: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     options: Annotated[dict[Word, Word], msgspec.Meta(min_length=1, max_length=OPTIONS_MAX)] | None = None
+    hold_policy: HoldPolicy = "hold"
 
 
 class RepeatSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,7 +134,7 @@ class Catalog:
         """Create or change a product.
 
         Refusals: bad_request, forbidden, use_restock, below_floor, too_many_products, flash_running (the
-        price cannot change under an announced flash price), bad_part, bundle_is_fixed.
+        price cannot change under an announced flash price), bad_part, bundle_is_fixed, policy_pinned.
         """
         if refused := problems(spec) or (None if is_sku(sku) else Refused("bad_request", {"field": "sku"})):
             return refused
@@ -238,6 +241,7 @@ def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
         "description": spec.description,
         "group": spec.group,
         "options": spec.options,
+        "hold_policy": spec.hold_policy,
     }
     if parts:
         attributes["parts"] = parts
@@ -249,6 +253,7 @@ def product_args(sku: str, spec: ProductSpec) -> tuple[Arg, ...]:
         spec.commission_bps,
         msgspec.json.encode(attributes),
         " ".join(f"{part.sku}:{part.quantity}" for part in parts),
+        "" if spec.hold_policy == "hold" else spec.hold_policy,
     )
 
 

@@ -188,7 +188,7 @@ def _answer(settled: Settled | Refused, reason: str) -> PayAnswer:
     match settled.order.view().state:
         case "paid":
             return Paid(settled.order)
-        case "held":
+        case "held" | "open":
             return PaymentDeclined(settled.order, reason)
         case "paying":
             return Paying(settled.order, None)

@@ -94,11 +94,12 @@ class Ledger:
     ) -> Placed | Refused:
         """Reserve every line at the price in force, at most the one seen, or none of them.
 
-        A `coupon` takes something off that price. Refusals in the contract's order:
+        With a product that is paid first (`hold_policy`) nothing is reserved until `begin_payment`: the order
+        is open. A `coupon` takes something off that price. Refusals in the contract's order:
         idempotency_key_required, unknown_sku, banned, (guests_closed, forbidden,) show_closed, sales_paused,
-        not_for_sale, mixed_sellers, price_changed, (unknown_coupon, coupon_over, coupon_not_for,)
-        limit_reached, (coupon_used_up,) sold_out; of several lines they name the `sku`. Once a key has its
-        order it always yields that order; idempotency_conflict when the body differs.
+        not_for_sale, lottery_only, mixed_sellers, price_changed, (unknown_coupon, coupon_over,
+        coupon_not_for,) limit_reached, (coupon_used_up,) sold_out; of several lines they name the `sku`. Once
+        a key has its order it always yields that order; idempotency_conflict when the body differs.
         """
         if refused := _bad_key(idempotency_key):
             return refused
@@ -126,7 +127,9 @@ class Ledger:
     ) -> Attempt | AlreadyPaid | Refused:
         """Begin an attempt to pay, or join the running one when the token is the same.
 
-        Refusals: unknown_order (also somebody else's), hold_expired, payment_in_progress, illegal_transition.
+        An open order's units are reserved now. Refusals: unknown_order (also somebody else's), hold_expired,
+        payment_in_progress, illegal_transition; of an open order also banned, show_closed, sales_paused,
+        not_for_sale, limit_reached, coupon_used_up, sold_out, and it stays open.
         """
         token_print = blake2s(payment_token.encode(), key=self._secret[:32], person=b"paytoken").hexdigest()
         asked = (order, token_print, self._extension_ms, ASK_AFTER_MS)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from server.commerce.bag import Wanted
 from server.commerce.model_coupons import Coupon, Coupons
-from server.commerce.model_records import HOLDING, TURN_MS, FlashTerms, Line, Order, shortened
+from server.commerce.model_records import HOLDING, PENDING, TURN_MS, FlashTerms, Line, Order, shortened
 from server.commerce.pricing import (
     PriceInForce,
     price_in_force,
@@ -57,7 +57,12 @@ class Sale(Coupons):
         if refused := self._no_room(pid, bought):
             return refused
         deadline = self.sale_ms(ts) + shortened(self.hold_ms, self._ran_out(pid))
-        self.orders[pid, key] = order = Order(pid, bought, deadline, coupon=coupon)
+        pays_first = any(self.products[line.sku].policy == "pay_first" for line in wanted)
+        order = Order(pid, bought, deadline, coupon=coupon, pays_first=pays_first)
+        self.orders[pid, key] = order
+        if pays_first:
+            order.state = "open"
+            return "open"
         self._end_if_used_up(ts, order)
         self.give_turns(ts)
         return "held"
@@ -78,7 +83,10 @@ class Sale(Coupons):
         if self.sales_paused:
             return Refused("sales_paused")
         off = next((line.sku for line in wanted if line.sku in self.off), None)
-        return Refused("not_for_sale", _named(wanted, off)) if off else None
+        if off:
+            return Refused("not_for_sale", _named(wanted, off))
+        drawn = next((line.sku for line in wanted if self.products[line.sku].policy == "lottery"), None)
+        return Refused("lottery_only", _named(wanted, drawn)) if drawn else None
 
     def _price(self, sku: str, ts: int) -> PriceInForce:
         return price_in_force(self.prices(sku), self.at(ts))
@@ -126,14 +134,17 @@ class Sale(Coupons):
         return None
 
     def begin_payment(self, ts: int, order: Order, token: str) -> str | Refused:
-        """Start attempt n, or join the one that runs with the same token."""
+        """Start attempt n, or join the one with the same token. An open order takes its units now."""
         self.advance(ts)
         if order.state == "paid":
             return "paid"
         if order.state in ("expired", "refund_due"):
             return Refused("hold_expired")
-        if order.state not in HOLDING:
+        if order.state not in PENDING:
             return Refused("illegal_transition", {"state": order.state})
+        opened = order.state == "open"
+        if opened and (refused := self._cannot_reserve(order)):
+            return refused
         if order.state == "paying":
             return "paying" if order.attempts[-1] == token else Refused("payment_in_progress")
         if not order.extended:
@@ -141,7 +152,23 @@ class Sale(Coupons):
             order.expires_sale_ms += self.extension_ms
         order.attempts.append(token)
         order.state = "paying"
+        if opened:
+            self._end_if_used_up(ts, order)
+            self.give_turns(ts)
         return "paying"
+
+    def _cannot_reserve(self, order: Order) -> Refused | None:
+        """Why an open order cannot take its units now."""
+        if order.pid in self.banned:
+            return Refused("banned")
+        if self.state != "live":
+            return Refused("show_closed")
+        if self.sales_paused:
+            return Refused("sales_paused")
+        off = next((line.sku for line in order.lines if line.sku in self.off), None)
+        if off:
+            return Refused("not_for_sale", _named(order.lines, off))
+        return self._no_room(order.pid, order.lines)
 
     def settle(self, ts: int, order: Order, attempt: int, *, approved: bool) -> str:
         """Book the outcome of an attempt.
@@ -157,10 +184,10 @@ class Sale(Coupons):
                 order.refunds.append((order.left_minor, order.units))
                 order.state, order.returned = "refunded", len(order.refunds)
             elif order.state == "paying" and attempt == len(order.attempts):
-                order.state = "held"
+                order.state = "open" if order.pays_first else "held"
             self.give_turns(ts)
             return order.state
-        if order.paid_by or order.state not in (*HOLDING, "expired"):
+        if order.paid_by or order.state not in (*PENDING, "expired"):
             return "surplus"
         order.paid_by = attempt
         if order.state in HOLDING:
@@ -178,7 +205,7 @@ class Sale(Coupons):
         self.advance(ts)
         if order.state == "paying":
             return Refused("payment_in_progress")
-        if order.state != "held":
+        if order.state not in ("held", "open"):
             return Refused("illegal_transition", {"state": order.state})
         order.state = "cancelled"
         self.give_turns(ts)
@@ -246,6 +273,8 @@ class Sale(Coupons):
             return Refused("show_closed")
         if sku in self.off:
             return Refused("not_for_sale")
+        if self.products[sku].policy == "lottery":
+            return Refused("lottery_only")
         if self.products[sku].parts:
             return Refused("bundle_has_no_stock")
         line = self.waiting.setdefault(sku, {})

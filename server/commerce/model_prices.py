@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from server.commerce.model_records import HOLDING, FlashTerms, Order, Product, Reduction
+from server.commerce.model_records import PENDING, FlashTerms, Order, Product, Reduction
 from server.commerce.model_shelf import Shelf
 from server.commerce.price_record import Low, day_of, reference_price, with_prices
 from server.commerce.pricing import (
@@ -46,7 +46,7 @@ class PricedShelf(Shelf):
         """
         now = self.sale_ms(ts)
         for order in self.orders.values():
-            if order.state in HOLDING and order.expires_sale_ms <= now:
+            if order.state in PENDING and order.expires_sale_ms <= now:
                 order.state = "expired"
         for terms in self.of_show:
             if terms.begun(self.at(ts)) == 2:
@@ -142,7 +142,7 @@ class PricedShelf(Shelf):
         """What the sweeper does with all that are undone: some who were paying may have paid by now."""
         self.advance(ts)
         for order in self.orders.values():
-            if order.flashes & flashes and order.state == "held":
+            if order.flashes & flashes and order.state in ("held", "open"):
                 order.state = "cancelled"
             elif order.state == "paid":
                 for flash in sorted(order.flashes & flashes):

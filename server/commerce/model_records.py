@@ -1,13 +1,16 @@
 """What the model of a sale (`model.py`) keeps: products, flash prices, orders and their lines. Pure."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from server.commerce.price_record import Record
 from server.commerce.pricing import Flash, Instant, Kind, PriceInForce, Repeat, ShowReduction
 
 HOLDING = ("held", "paying")
+PENDING = ("open", *HOLDING)  # what runs out
+PLACED = frozenset({"order.held", "order.opened"})  # entries with which an order begins
 COUNTED = ("held", "paying", "paid")  # what counts against caps and quotas
+HoldPolicy = Literal["hold", "pay_first", "lottery"]
 TURN_MS = 60_000
 """How long the private hold of the next in line lasts, before its buyer begins to pay."""
 
@@ -104,6 +107,7 @@ class Product:
     parts: dict[str, int] = field(default_factory=dict[str, int])
     record: Record = ()
     reference_minor: int | None = None
+    policy: HoldPolicy = "hold"
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ class Order:
     returned: int = 0
     coupon: str = ""
     """The code that was given with it."""
+    pays_first: bool = False
+    """It reserves nothing while it is open."""
 
     @property
     def left_minor(self) -> int:

@@ -36,6 +36,7 @@ class Shelf:
     """Kind and id of every reduction of the whole show that there was."""
     price_steps: int = 0
     """Starts and ends of the reductions of the whole show that are over."""
+    pin: str = ""
     off: set[str] = field(default_factory=set[str])
     """Products that are not in the bag; `products` has its order, then theirs."""
     waiting: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])

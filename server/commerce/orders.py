@@ -81,6 +81,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     commission_minor: int
     currency: str
     placed_at_ms: int
+    pay_first: bool | UnsetType = UNSET
+    """Set when nothing is reserved before its buyer begins to pay."""
     state: str
     expires_at_ms: int | None
     remaining_ms: int | None

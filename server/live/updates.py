@@ -61,6 +61,7 @@ class ProductPinned(msgspec.Struct, frozen=True):
     price_minor: int
     image_url: str | None
     disclosure: str | None
+    hold_policy: str = "hold"
 
 
 class ProductUnpinned(msgspec.Struct, frozen=True):
@@ -311,6 +312,7 @@ class ProductUpdated(msgspec.Struct, frozen=True, kw_only=True):
     disclosure: str | UnsetType | None = UNSET
     image_url: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
+    hold_policy: str = "hold"
     stock_display: str | UnsetType = UNSET
     parts: list[PartView] | UnsetType = UNSET
     """Of a bundle."""

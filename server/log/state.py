@@ -98,6 +98,8 @@ class ProductView(msgspec.Struct, frozen=True):
     """Whether it is in the show's bag: for sale, and seen."""
     waiting: int = 0
     """How many stand in line for it."""
+    hold_policy: str = "hold"
+    """When its units are reserved: with the order, with its payment, or by lottery."""
 
 
 class LotView(msgspec.Struct, frozen=True):
@@ -296,6 +298,7 @@ def product_view(
         options=attributes.get("options"),
         listed=not product.get("off"),
         waiting=number(product, "waiting"),
+        hold_policy=product.get("hold_policy") or "hold",
     )
 
 

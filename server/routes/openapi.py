@@ -38,6 +38,7 @@ ORDER_PROBLEMS: Final = (
     "show_closed",
     "sales_paused",
     "not_for_sale",
+    "lottery_only",
     "mixed_sellers",
     "price_changed",
     "unknown_coupon",

@@ -90,10 +90,23 @@ async def my_orders(call: Call[None]) -> Answer:
     ORDER + "/pay",
     body=Payment,
     answers={200: OrderView, 202: PayingView},
-    problems=("unknown_order", "declined", "hold_expired", "payment_in_progress", "payment_unknown"),
+    problems=(
+        "unknown_order",
+        "declined",
+        "hold_expired",
+        "payment_in_progress",
+        "payment_unknown",
+        "banned",
+        "show_closed",
+        "sales_paused",
+        "not_for_sale",
+        "limit_reached",
+        "coupon_used_up",
+        "sold_out",
+    ),
 )
 async def pay(call: Call[Payment]) -> Answer:
-    """Pay a held order."""
+    """Pay a held order; or one that is open, which takes its units now."""
     order = call.path["order"]
     answer = await call.services.checkout.pay(call.show, call.principal, order, call.body.payment_token)
     match answer:

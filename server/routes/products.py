@@ -77,6 +77,7 @@ class FlashAnnounced(FlashView, frozen=True):
         "too_many_products",
         "bad_part",
         "bundle_is_fixed",
+        "policy_pinned",
     ),
 )
 async def put_product(call: Call[ProductSpec]) -> Answer:

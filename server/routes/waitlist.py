@@ -25,6 +25,7 @@ LINE: Final = SHOW + "/products/{sku}/waitlist"
         "banned",
         "show_closed",
         "not_for_sale",
+        "lottery_only",
         "bundle_has_no_stock",
         "limit_reached",
         "in_stock",

@@ -59,6 +59,7 @@ class ProductUpdated(msgspec.Struct, frozen=True):
     seller: str
     commission_bps: Count
     parts: tuple[Part, ...] = ()
+    hold_policy: Literal["hold", "pay_first", "lottery"] = "hold"
     price_reason: PriceReason | None = None  # not told by servers before rule 45
     reference_price_minor: Count | None = None
     earlier_prices: tuple[tuple[Count, Count], ...] = ()
@@ -75,6 +76,7 @@ class Restocked(msgspec.Struct, frozen=True):
 class Pinned(msgspec.Struct, frozen=True):
     sku: str
     price_minor: Count
+    hold_policy: str | None = None  # not told by servers before rule 51
 
 
 class Unpinned(msgspec.Struct, frozen=True):

@@ -16,8 +16,10 @@ MOVING: Final = frozenset({"state", "expires_at_ms", "expires_sale_ms", "remaini
 
 ORDER_KINDS: Final = {
     "order.held": "held",
+    "order.opened": "open",
     "order.paying": "paying",
     "order.declined": "held",
+    "order.reopened": "open",
     "order.paid": "paid",
     "order.cancelled": "cancelled",
     "order.expired": "expired",
@@ -81,6 +83,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     commission_minor: Count
     currency: str
     placed_at_ms: Count
+    pay_first: bool = False
     state: str
     expires_at_ms: Count | None
     expires_sale_ms: int | None

@@ -40,6 +40,8 @@ class Product:
     """Of a bundle: what a unit of it takes from the shelf."""
     record: price_record.Record = ()
     """Prices that were in force and are so no more."""
+    hold_policy: str = ""
+    """"" is `hold`, so that a digest is that of older logs."""
 
 
 @dataclass

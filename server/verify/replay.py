@@ -339,6 +339,7 @@ class Replay:
             old.stock if old else (0, 0, 0),
             tuple((part.sku, part.quantity) for part in body.parts),
             old.record if old else (),
+            "" if body.hold_policy == "hold" else body.hold_policy,
         )
 
     def _change_order(self, change: OrderChange, pid: str) -> None:

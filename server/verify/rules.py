@@ -8,6 +8,7 @@ from server.verify import (
     rules_draws,
     rules_lots,
     rules_orders,
+    rules_policy,
     rules_prices,
     rules_record,
     rules_reductions,
@@ -60,6 +61,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_waiting.RULES,
     *rules_draws.RULES,
     *rules_coupons.RULES,
+    *rules_policy.RULES,
 )
 """What is asked of every entry."""
 ALL: Final = tuple(sorted((*FILE_RULES, SHAPE, *RULES), key=lambda rule: rule.number))

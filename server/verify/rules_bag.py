@@ -1,5 +1,6 @@
 """The rule for the show's bag. Pure."""
 
+from server.commerce.model_records import PLACED
 from server.verify.bodies import BagChanged, LotOpened, Pinned
 from server.verify.order_bodies import OrderChange
 from server.verify.price_bodies import FlashPrice
@@ -20,7 +21,7 @@ def is_in_the_bag(step: Step, before: Replay) -> str | None:
             return _wrong(skus, step.sale_ms, before)
         case Pinned(sku=sku) | FlashPrice(sku=sku) | LotOpened(sku=sku):
             named = [sku]
-        case OrderChange(order=order) if step.entry.kind == "order.held" and not order.has_own_price:
+        case OrderChange(order=order) if step.entry.kind in PLACED and not order.has_own_price:
             named = [line.sku for line in order.lines]
         case _:
             return None

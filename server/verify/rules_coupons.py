@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from server.commerce.model_records import PLACED
 from server.commerce.pricing import with_coupon
 from server.verify.bodies import CouponEnded, CouponMade
 from server.verify.order_bodies import Line, OrderChange
@@ -29,10 +30,11 @@ def coupon_is_kept(step: Step, before: Replay) -> str | None:
         case CouponEnded(code=code):
             known = before.coupons.get(code)
             return None if known and not known.ended else f"there is no coupon {code!r} to be ended"
-        case OrderChange(order=order) as change if before.takes_units(change):
-            is_new = step.entry.kind == "order.held"
+        case OrderChange(order=order) as change:
+            is_new = step.entry.kind in PLACED
             wrong = (_wrong_line(step, line, before) for line in order.lines if line.coupon and is_new)
-            return next(filter(None, wrong), None) or _over_limits(step, change, before)
+            took = before.takes_units(change)
+            return next(filter(None, wrong), None) or (_over_limits(step, change, before) if took else None)
         case _:
             return None
 

@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 from server.commerce.lots import DURATION_MS, EXTENSION_MAX_MS, SOFT_CLOSE_MAX_MS, are_steps
+from server.commerce.model_records import PLACED
 from server.verify.bodies import LotBid, LotCancelled, LotClosed, LotMax, LotOpened
 from server.verify.order_bodies import OrderChange
 from server.verify.records import Step
@@ -90,7 +91,7 @@ def lot_ends(step: Step, before: Replay) -> str | None:
 def lot_is_sold(step: Step, before: Replay) -> str | None:
     """The entry after a lot's end is its winner's order, of one unit at the price of that lot."""
     match step.body:
-        case OrderChange(order=order) if step.entry.kind == "order.held":
+        case OrderChange(order=order) if step.entry.kind in PLACED:
             sold = (order.lot, step.audience_pid, order.lines[0].unit_price_minor)
             won = order.lines[0]
             alone = (won.quantity, won.price_version, won.flash) == (1, 0, None)

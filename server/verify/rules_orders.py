@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from server.commerce.model_records import PENDING, PLACED
 from server.verify.order_bodies import OrderChange, Refund, state_named
 from server.verify.records import Step
 from server.verify.replay import Replay
@@ -12,18 +13,21 @@ from server.verify.rule import rule_for
 
 LEGAL: Final = {
     "order.held": ("",),
-    "order.paying": ("held",),
+    "order.opened": ("",),
+    "order.paying": ("held", "open"),
     "order.declined": ("paying",),
-    "order.paid": ("held", "paying", "expired"),
-    "order.cancelled": ("held",),
-    "order.expired": ("held", "paying"),
+    "order.reopened": ("paying",),
+    "order.paid": ("held", "paying", "expired", "open"),
+    "order.cancelled": ("held", "open"),
+    "order.expired": ("held", "paying", "open"),
     "order.part_refund_due": ("paid",),
     "order.part_refunded": ("paid",),
-    "order.refund_due": ("paid", "expired"),
+    "order.refund_due": ("paid", "expired", "open"),
     "order.refunded": ("refund_due",),
 }
-"""What may happen to an order in which state; "" is before there is one. Late money may follow `expired`."""
-BY_THE_BUYER: Final = frozenset({"order.held", "order.paying", "order.cancelled"})
+"""What may happen to an order in which state; "" is before there is one. Late money may follow `expired`, or
+`open` where its attempt had been declined."""
+BY_THE_BUYER: Final = frozenset({*PLACED, "order.paying", "order.cancelled"})
 HOLD_MS: Final = (5_000, 3_600_000)  # what the settings allow
 EXTENSION_MAX_MS: Final = 3_600_000
 
@@ -32,8 +36,9 @@ EXTENSION_MAX_MS: Final = 3_600_000
 def life_is_legal(step: Step, body: OrderChange, before: Replay) -> str | None:
     """held → paying → paid → refund_due → refunded; held → cancelled; held | paying → expired.
 
-    A declined payment leads back to held. Money for an expired order comes late: paid, or refund due. What is
-    taken back in part stays paid. The entry's kind, the order's `state` and its `seq` agree.
+    A declined payment leads back to held. An order that pays first is open instead of held (51). Money for an
+    expired order comes late: paid, or refund due. What is taken back in part stays paid. The entry's kind,
+    the order's `state` and its `seq` agree.
     """
     kind, old = step.entry.kind, before.state_of(body.order.id)
     if old not in LEGAL[kind]:
@@ -73,16 +78,16 @@ def deadline_is_kept(step: Step, body: OrderChange, before: Replay) -> str | Non
     """On the sale clock: a hold lasts 5 s to 1 h; the first attempt to pay extends it, once, by 1 h at most.
 
     Nothing but the late arrival of money happens to it once it is due, and it does not expire before. Orders
-    that hold nothing have no deadline.
+    that are over have no deadline; one that is open has one.
     """
     kind, told = step.entry.kind, body.order.expires_sale_ms
-    if body.order.state not in ("held", "paying"):
+    if body.order.state not in PENDING:
         early = kind == "order.expired" and step.sale_ms < _deadline(before, body)
         late = kind == "order.cancelled" and step.sale_ms >= _deadline(before, body)
         return f"{kind} at the wrong time" if early or late or told is not None else None
     if told is None:
         return "a hold without a deadline"
-    if kind == "order.held":
+    if kind in PLACED:
         lasts_ms = told - step.sale_ms
         return None if HOLD_MS[0] <= lasts_ms <= HOLD_MS[1] else f"it lasts {lasts_ms} ms"
     deadline = _deadline(before, body)
@@ -118,7 +123,8 @@ def refunds_are_bounded(step: Step, body: OrderChange, before: Replay) -> str | 
     if kind in ("order.refund_due", "order.part_refund_due"):
         if list(old) != refunds[:-1] or len(refunds) != len(old) + 1:
             return "another refund was changed"
-        return _one_more(body, late=before.state_of(body.order.id) == "expired", part="part" in kind)
+        late = before.state_of(body.order.id) in ("expired", "open")
+        return _one_more(body, late=late, part="part" in kind)
     if kind in ("order.refunded", "order.part_refunded"):
         return _done(old, refunds)
     return None if list(old) == refunds else "its refunds changed"

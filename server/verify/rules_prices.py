@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from server.commerce.model_records import PLACED
 from server.commerce.pricing import Instant, PriceInForce, Reason, is_deep, price_in_force, server_time_ms
 from server.verify.bodies import DrawOpened, LotBid, LotOpened, Pinned, ProductUpdated, Restocked, Unpinned
 from server.verify.order_bodies import Line, OrderChange
@@ -140,7 +141,7 @@ def reason_is_true(step: Step, before: Replay) -> str | None:
             reasons = [(told, before.price_at(sku, step.at).reason if old else Reason())]
         case PriceEnded(sku=sku, price_reason=told):
             reasons = [(told, price_after_flash(before, sku, step.at).reason)]
-        case OrderChange(order=order) if step.entry.kind == "order.held":
+        case OrderChange(order=order) if step.entry.kind in PLACED:
             reasons = [(line.price_reason, _reason_of(line, step.at, before)) for line in order.lines]
         case _:
             return None

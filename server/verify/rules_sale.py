@@ -2,19 +2,27 @@
 
 from collections import Counter
 
+from server.commerce.model_records import PLACED
 from server.verify.order_bodies import OrderChange, OrderView
 from server.verify.records import Step
 from server.verify.replay import Replay
 from server.verify.rule import rule_for
 
 
+def _is_asked(step: Step, body: OrderChange, before: Replay) -> bool:
+    """Whether somebody asks for something: an order is placed, or one that is open begins to pay."""
+    opened = step.entry.kind == "order.paying" and before.state_of(body.order.id) == "open"
+    return opened or step.entry.kind in PLACED
+
+
 @rule_for(OrderChange, 29, "Nothing is sold unless the show is live and sales are open")
 def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:
-    """Holds are taken in state `live` without `sales_paused`; paying and cancelling work at all times.
+    """Holds are taken in state `live` without `sales_paused`, and so are the units of an order that pays
+    first when it begins to; paying for what is held and cancelling work at all times.
 
     A lot that was bid for then ends at its time, and so does a draw.
     """
-    if step.entry.kind != "order.held" or body.order.has_own_price:
+    if not _is_asked(step, body, before) or body.order.has_own_price:
         return None
     if before.life.state != "live":
         return f"the show is {before.life.state}"
@@ -22,9 +30,9 @@ def show_is_open(step: Step, body: OrderChange, before: Replay) -> str | None:
 
 
 @rule_for(OrderChange, 30, "Who is banned buys nothing")
-def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | None:  # noqa: ARG001
+def buyer_is_not_banned(step: Step, body: OrderChange, before: Replay) -> str | None:
     """No hold is taken by a pid between its ban and its unban."""
-    banned = step.entry.kind == "order.held" and step.audience_pid in before.banned
+    banned = _is_asked(step, body, before) and step.audience_pid in before.banned
     return f"{step.audience_pid} is banned" if banned else None
 
 
@@ -34,7 +42,7 @@ def price_is_in_force(step: Step, body: OrderChange, before: Replay) -> str | No
 
     A lot (40) and a draw (49) have a price of their own, and a coupon (50) takes something off.
     """
-    if step.entry.kind != "order.held" or body.order.has_own_price:
+    if step.entry.kind not in PLACED or body.order.has_own_price:
         return None
     for line in body.order.lines:
         now = before.price_at(line.sku, step.at)
@@ -67,7 +75,7 @@ def order_adds_up(step: Step, body: OrderChange, before: Replay) -> str | None:
     order has one seller.
     """
     order, show = body.order, before.show
-    if step.entry.kind != "order.held" or show is None:
+    if step.entry.kind not in PLACED or show is None:
         return None
     products = [before.products[line.sku] for line in order.lines]
     rates = [product.commission_bps for product in products]

@@ -41,8 +41,8 @@ def _takes(step: Step, change: OrderChange, before: Replay) -> str | None:
     order, is_held = change.order, step.entry.kind == "order.held"
     if is_held and order.waited is not None:
         return _in_turn(step, change, before)
-    late = order.state == "paid" and before.state_of(order.id) == "expired"
-    if not late and not (is_held and order.was_asked_for):
+    later = before.state_of(order.id) in ("expired", "open") and before.takes_units(change)
+    if not later and not (is_held and order.was_asked_for):
         return None
     units = Counter[str]()
     for line in order.lines:

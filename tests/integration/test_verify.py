@@ -40,6 +40,8 @@ def test_what_the_scripts_write_holds(story: list[Record]) -> None:
         "epoch",
         "product.unpinned",
         "order.expired",
+        "order.opened",
+        "order.reopened",
     }
 
 
@@ -387,6 +389,18 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (39, nth("lot.closed", bids=4), body(price_minor=more(-1)), None),
     (39, nth("lot.closed", bids=4), body(winner=ANNA.pid), None),
     (39, nth("lot.cancelled"), stock(held=more(1)), None),
+    (51, nth("product.pinned", sku="kiln"), body(hold_policy="hold"), None),
+    (51, nth("product.updated", sku="kiln"), body(hold_policy="hold"), nth("product.pinned", sku="kiln")),
+    (51, mug_updated, body(hold_policy="pay_first"), nth("product.pinned")),
+    (51, nth("product.updated", 1, sku="mug"), body(hold_policy="pay_first"), None),  # it is pinned
+    (51, nth("product.updated", sku="fork"), body(hold_policy="pay_first"), nth("order.held", sku="fork")),
+    (51, nth("product.updated", sku="fork"), body(hold_policy="lottery"), nth("order.held", sku="fork")),
+    (51, nth("order.opened"), order(pay_first=False), None),
+    (51, nth("order.held", sku="print"), order(pay_first=True), None),
+    (34, nth("order.opened"), stock(left=more(-1), held=more(1)), None),
+    (34, nth("order.reopened"), stock(left=more(-1), held=more(1)), None),
+    (35, nth("product.updated", sku="kiln"), body(per_viewer_max=0), nth("order.paying", sku="kiln")),
+    (26, nth("order.opened"), order(expires_at_ms=None, expires_sale_ms=None), None),
     (47, nth("bag.changed"), body(skus=["nothing", "mug"]), None),
     (47, nth("bag.changed"), body(skus=["mug", "cup", "mug"]), None),
     (47, nth("bag.changed"), body(skus=["cup", "pot"]), None),  # the mug is pinned

@@ -41,6 +41,13 @@ test("every reason not to sell disables and says why", () => {
   for (const [given, label] of cases) assert.deepEqual([button(given).label, button(given).enabled], [label, false]);
 });
 
+test("what is paid first says so, and what goes by lottery is not bought", () => {
+  const { label, enabled, note } = button({ product: { hold_policy: "pay_first" } });
+  assert.deepEqual([label, enabled, note.split(":")[0]], ["Buy for $36", true, "Nobody can reserve this one"]);
+  for (const left of [0, 5]) assert.deepEqual([button({ product: { hold_policy: "lottery", left } }).label, button({ product: { hold_policy: "lottery", left } }).enabled], ["By lottery only", false]);
+  assert.equal(button({ orders: { o: { sku: "a", quantity: 2, state: "open" } } }).enabled, true); // nothing is reserved by it
+});
+
 test("what is sold out can be waited for, and one is told where one would be", () => {
   const { label, enabled, joins, note } = button({ product: { left: 0, waiting: 3 } });
   assert.deepEqual([label, enabled, joins, note.split(".")[0]], ["Join the waitlist", true, true, "You’d be 4th"]);

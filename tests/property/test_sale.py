@@ -92,11 +92,26 @@ MUTATIONS = {
     ),
     "a campaign outlives its show": ("end_reductions(show.state == 'ended')", "end_reductions()"),
     "lost money stays paid": ("o.state == 'paid' and n == o.paid_by", "false"),
+    "opening reserves": ("if pay_first then --", "if false then --"),
+    "paid first without room": ("no, due = room_for(o.pid, lines_of(o))\n  if no", "due = {}\n  if no"),
+    "declined keeps its units": ("move(o, 1, -1, 0, -1)\n      become(o, 'open'", "become(o, 'open'"),
+    "who is banned begins to pay": ("opened then\n  if banned(actor) then", "opened then\n  if false then"),
+    "what goes by lottery is ordered": ("if policy == 'lottery' then", "if false then"),
+    "what goes by lottery is waited for": ("if p.hold_policy == 'lottery' then", "if false then"),
+    "another policy while pinned": ("if p and is_policy_fixed(p, arg(11)) then", "if false then"),
 }
 
 LINE = ("wait_for_the_last", "come_before_the_sweeper", "hold_at_any_price")
 BACK = ("buy", "refund", "refund_a_part")
+FIRST = ("two_pay_first", "ban")
 ENOUGH = {
+    "opening reserves": FIRST,
+    "paid first without room": FIRST,
+    "declined keeps its units": FIRST,
+    "who is banned begins to pay": FIRST,
+    "what goes by lottery is ordered": ("put_policy", "hold_at_any_price"),
+    "what goes by lottery is waited for": ("put_policy", "hold_at_any_price", "stand_in_line"),
+    "another policy while pinned": ("put_policy", "pin"),
     "a turn beyond the cap": LINE,
     "past those in line": ("wait_for_the_last", "come_before_the_sweeper"),
     "undone: other lines go back, too": ("undo_while_paying", "sweep"),

@@ -67,6 +67,7 @@ class Story:
         await self.use_coupons()
         await self.repeat_a_flash_price()
         await self.run_campaigns()
+        await self.pay_first()
         await self.end()
         raw = [entry.raw for entry in await reader.entries(self.store, SHOW, 0)]
         return [msgspec.json.decode(line, type=Record) for line in raw]
@@ -300,6 +301,29 @@ class Story:
         await advance(self.store, SHOW, 40_000)
         await self.sale.held(CLARA, sku="vase", quantity=2, seen=400)
         sure(await self.catalog.stop_flash(SHOW, CREATOR, flash))
+
+    async def pay_first(self) -> None:
+        """Two kilns that nobody reserves: one is paid at the second attempt, one given back, two run out,
+        one of them while its buyer pays. A print goes by lottery.
+        """
+        await self.sale.product("kiln", 900, 2, hold_policy="pay_first", per_viewer_max=1)
+        await self.sale.product("print", 500, 1, hold_policy="lottery")
+        sure(await self.catalog.pin(SHOW, CREATOR, "kiln"))
+        anna, boris, clara, _ = [
+            await self.sale.held(who, sku="kiln", seen=900) for who in (ANNA, BORIS, CLARA, DORA)
+        ]
+        await self.pay(anna, ANNA, approved=False)
+        await self.pay(anna, ANNA)
+        sure(await self.ledger.cancel(SHOW, BORIS, boris))
+        sure(await self.ledger.begin_payment(SHOW, CLARA, clara, "tok"))
+        await self.time_passes()
+        lotteries = Lotteries(self.store, settings(), self.ledger.buyers)
+        spec = DrawSpec(sku="print", units=1, price_minor=400, duration_s=10)
+        draw = sure(await lotteries.open(SHOW, CREATOR, spec)).id
+        sure(await lotteries.enter(SHOW, EVE, draw))
+        await advance(self.store, SHOW, 10_000)
+        sure(await self.ledger.expire_due(SHOW))
+        sure(await lotteries.award(SHOW, draw))
 
     async def end(self) -> None:
         sure(await self.catalog.unpin(SHOW, CREATOR))

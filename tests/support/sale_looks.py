@@ -13,7 +13,7 @@ from support.sale import EXTENSION_MS, HOLD_MS, SHOW, Sale, person, settings
 
 from server.commerce import model, price_record
 from server.commerce.coupons import Coupons
-from server.commerce.model_records import HOLDING, Order
+from server.commerce.model_records import HOLDING, PENDING, Order
 from server.commerce.pricing import price_in_force
 from server.commerce.reductions import (
     Reductions,
@@ -152,7 +152,7 @@ class SaleLooks:
     def seen_state(self, state: str, expires_sale_ms: int | None) -> str:
         """A recorded state as everybody has to see it: what is due has expired."""
         is_due = expires_sale_ms is not None and expires_sale_ms <= self.model.sale_ms(self.ts)
-        return "expired" if state in HOLDING and is_due else state
+        return "expired" if state in PENDING and is_due else state
 
     def new_key(self) -> str:
         self.keys += 1
@@ -196,8 +196,9 @@ class SaleLooks:
         return self._run(ask())
 
     def due_among(self, records: list[Record]) -> list[Record]:
-        """The lines (with their pid) of recorded orders that are due and not yet written off."""
-        due = [o for o in records if o["state"] != self.seen_state(o["state"], o["expires"])]
+        """The lines (with their pid) of recorded holds that are due and not yet written off."""
+        held = [o for o in records if o["state"] in HOLDING]
+        due = [o for o in held if o["state"] != self.seen_state(o["state"], o["expires"])]
         return [{**line, "pid": o["pid"]} for o in due for line in o.get("lines", [o])]
 
     def check_all(self) -> None:

@@ -12,13 +12,15 @@ from server.commerce.catalog import (
     FlashStarted,
     FlashStopped,
     Part,
+    Pinned,
     ProductPut,
     ProductSpec,
     RepeatSpec,
+    Unpinned,
 )
 from server.commerce.coupons import CouponSpec, CouponView
 from server.commerce.model_coupons import Coupon
-from server.commerce.model_records import FlashTerms
+from server.commerce.model_records import FlashTerms, HoldPolicy
 from server.commerce.orders import AlreadyPaid, Attempt, OrderState, Placed, RefundDue, Settled
 from server.commerce.pricing import Kind, Repeat
 from server.commerce.reductions import (
@@ -47,7 +49,11 @@ class SalePair(SaleLooks):
         floor: int | None = None,
         cost: int | None = None,
         parts: dict[str, int] | None = None,
+        policy: HoldPolicy | None = None,
     ) -> None:
+        """`policy`: None keeps what it has."""
+        known = self.model.products.get(sku)
+        policy = policy or (known.policy if known else "hold")
         spec = ProductSpec(
             title="T",
             price_minor=price,
@@ -56,6 +62,7 @@ class SalePair(SaleLooks):
             floor_minor=floor,
             cost_minor=cost,
             parts=[Part(sku=part, quantity=n) for part, n in parts.items()] if parts else None,
+            hold_policy=policy,
         )
         real = self._run(self.sale.catalog.put_product(SHOW, CREATOR, sku, spec))
         said = self.model.put_product(
@@ -68,10 +75,19 @@ class SalePair(SaleLooks):
             cost=cost,
             parts=parts,
             earlier=self.earlier(sku),
+            policy=policy,
         )
         self.agree("ok" if isinstance(real, ProductPut) else real, said)
         if isinstance(real, ProductPut):
             assert decoded(real.json)["reference_price_minor"] == self.model.reference_price(self.ts, sku)
+
+    def put_pin(self, sku: str) -> None:
+        """`""`: take it away."""
+        catalog = self.sale.catalog
+        real = self._run(catalog.pin(SHOW, CREATOR, sku) if sku else catalog.unpin(SHOW, CREATOR))
+        if isinstance(real, Pinned):
+            assert decoded(real.json)["hold_policy"] == self.model.products[sku].policy
+        self.agree("ok" if isinstance(real, Pinned | Unpinned) else real, self.model.put_pin(sku))
 
     def sold_elsewhere(self, sku: str, price: int, days_ago: int) -> None:
         """A show that is over and asked no more had this price."""

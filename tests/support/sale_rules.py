@@ -13,6 +13,7 @@ from server.commerce.bag import Wanted
 from server.commerce.bags import BagSpec, BagView
 from server.commerce.catalog import Restocked
 from server.commerce.ledger import Swept
+from server.commerce.model_records import HoldPolicy
 from server.commerce.orders import OrderState
 from server.commerce.price_record import DAY_MS
 from server.store.store import Store
@@ -28,6 +29,7 @@ OPEN = (("live", False),) * 3
 small = st.none() | st.integers(1, 4)
 few = st.integers(0, 5)
 codes = st.sampled_from(("ONE", "TWO"))
+policies: st.SearchStrategy[HoldPolicy] = st.sampled_from(("hold", "hold", "pay_first", "lottery"))
 skus = st.sampled_from((*SKUS, SET))
 prices = st.sampled_from(PRICES)
 people = st.sampled_from(PEOPLE)
@@ -57,11 +59,12 @@ class SaleRules(SalePair, RuleBasedStateMachine):
         RuleBasedStateMachine.__init__(self)
         SalePair.__init__(self, run, store)
 
-    @initialize(stock=st.tuples(few, few), caps=st.tuples(small, small))
-    def start(self, stock: tuple[int, int], caps: tuple[int | None, int | None]) -> None:
+    @initialize(stock=st.tuples(few, few), caps=st.tuples(small, small), pays_first=st.booleans())
+    def start(self, stock: tuple[int, int], caps: tuple[int | None, int | None], *, pays_first: bool) -> None:
         self.open_show()
         for sku, price, units, cap in zip(SKUS, PRICES[1:], stock, caps, strict=True):
-            self.put(sku, price, stock=units, cap=cap, cost=500)
+            policy = "pay_first" if pays_first and sku == SKUS[1] else "hold"
+            self.put(sku, price, stock=units, cap=cap, cost=500, policy=policy)
         self.put(SET, PRICES[-1], parts=PARTS)
 
     @rule(ms=st.sampled_from((1, 3_000, 20_000)))
@@ -136,6 +139,16 @@ class SaleRules(SalePair, RuleBasedStateMachine):
         parts = PARTS if is_set else None
         self.put(sku, price, stock=None if is_set else stock, cap=cap, floor=floor, cost=cost, parts=parts)
 
+    @rule(sku=skus, policy=policies)
+    def put_policy(self, sku: str, policy: HoldPolicy) -> None:
+        """What is pinned keeps its own."""
+        parts = PARTS if sku == SET else None
+        self.put(sku, self.model.products[sku].list_price_minor, parts=parts, policy=policy)
+
+    @rule(sku=st.sampled_from(("", *SKUS, "none")))
+    def pin(self, sku: str) -> None:
+        self.put_pin(sku)
+
     @rule(sku=skus, parts=st.sampled_from(({"mug": 1}, {SET: 1}, {"none": 1})))
     def put_other_parts(self, sku: str, parts: dict[str, int]) -> None:
         self.put(sku, self.model.products[sku].list_price_minor, parts=parts)
@@ -184,6 +197,24 @@ class SaleRules(SalePair, RuleBasedStateMachine):
         key = self.new_key()
         self.place(who, key, sku, 1, ANY_PRICE)
         self.pay_for(who, key)
+
+    @rule(who=st.permutations(PEOPLE), approved=st.booleans(), later=st.booleans())
+    def two_pay_first(self, who: list[Principal], *, approved: bool, later: bool) -> None:
+        """Each has opened an order of all that is left, then both begin to pay, or one is banned by then."""
+        units = self.model.free(SKUS[1])
+        if self.model.products[SKUS[1]].policy != "pay_first" or units < 1:
+            return
+        orders = [(person, self.new_key()) for person in who[:2]]
+        for person, key in orders:
+            self.place(person, key, SKUS[1], units, ANY_PRICE)
+        if later:
+            self.ban(who[0], off=False)
+        opened = [(person.pid, key) for person, key in orders if (person.pid, key) in self.ids]
+        for each in opened:
+            self.try_to_pay(list(self.ids).index(each), each[1])
+        for each in opened:
+            if self.model.orders[each].attempts:
+                self.book(self.pick_order(0, [each]), 1, approved=approved)
 
     @rule(
         who=people,

@@ -54,12 +54,14 @@ async def digest(store: Store, show: str) -> dict[str, str]:
     for key in sorted(keys):
         if key.endswith(b":seals"):
             continue
-        dump = cast("bytes | None", await store.reads.call("DUMP", key))
-        if key.endswith(b":show"):
+        if await store.reads.call("TYPE", key) == b"hash":  # whose dump is in the order of its table
             flat = cast("list[bytes]", await store.reads.call("HGETALL", key))
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            fields.pop(b"clock_limit_ms", None)
-            dump = repr(fields).encode()
+            if key.endswith(b":show"):
+                fields.pop(b"clock_limit_ms", None)
+            dump = repr(sorted(fields.items())).encode()
+        else:
+            dump = cast("bytes | None", await store.reads.call("DUMP", key))
         found[key.decode()] = hashlib.sha256(dump or b"").hexdigest()
     return found
 

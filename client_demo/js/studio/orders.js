@@ -8,7 +8,7 @@ const SHOWN = 40;
 const PACE_MS = 1_000;
 
 /** Words and colour of a state. @type {Record<string, string[]>} */
-const TAGS = { held: ["Held", "warn"], paying: ["Paying", "warn"], paid: ["Paid", "ok"], cancelled: ["Given back", ""], expired: ["Expired", ""], refund_due: ["Refunding", "info"], refunded: ["Refunded", "info"] };
+const TAGS = { open: ["Not paid yet", ""], held: ["Held", "warn"], paying: ["Paying", "warn"], paid: ["Paid", "ok"], cancelled: ["Given back", ""], expired: ["Expired", ""], refund_due: ["Refunding", "info"], refunded: ["Refunded", "info"] };
 
 /** What of an order's money stays. Pure. @param {any} order */
 export const kept = (order) => order.total_minor - order.refunds.reduce((/** @type {number} */ sum, /** @type {any} */ refund) => sum + refund.amount_minor, 0);

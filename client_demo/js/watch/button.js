@@ -29,11 +29,13 @@ export function buyButton({ state, product, offer, online, askedMs, holdMs, clos
   if (show.state === "scheduled") return off(WORDS.notStarted);
   if (!online) return off(WORDS.waiting);
   if (product.listed === false) return off(WORDS.notForSale);
+  if (product.hold_policy === "lottery") return off(WORDS.byLottery, WORDS.lotteryText);
   const place = state.places[product.sku];
   if (isGone(product) && place) return off(WORDS.inLine(place), WORDS.turn, { soldOut: true, waits: true });
   if (isGone(product) && !product.parts && own < limit) return { ...ready, label: WORDS.join, note: `${WORDS.wouldBe((product.waiting ?? 0) + 1)} ${WORDS.turn}`, soldOut: true, joins: true };
   if (isGone(product)) return off(WORDS.soldOut, product.held ? WORDS.cameBack : "", { soldOut: true });
   if (show.state === "paused") return off(WORDS.showPaused, WORDS.pausedText);
   if (show.sales_paused) return off(WORDS.salesArePaused, WORDS.moderatorCheck);
-  return own >= limit ? off(WORDS.limit(own, limit), WORDS.limitRule(limit)) : ready;
+  if (own >= limit) return off(WORDS.limit(own, limit), WORDS.limitRule(limit));
+  return product.hold_policy === "pay_first" ? { ...ready, note: WORDS.payFirst } : ready;
 }

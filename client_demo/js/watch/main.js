@@ -55,7 +55,7 @@ function offerOf(product) {
   return offer(feed.state.show, product, feed.present(), feed.now());
 }
 const couponed = (now, sku) => ({ ...now, price_minor: withCoupon(now.price_minor, coupon, sku) });
-const openHold = () => Object.values(feed.state.orders).find((order) => order.state === "held" || order.state === "paying");
+const openHold = () => Object.values(feed.state.orders).find((order) => ["open", "held", "paying"].includes(order.state));
 /** Is this product in an order, or in a tap that waits for one? */
 const has = (order, sku) => Boolean(order?.lines.some((line) => line.sku === sku));
 const holdMs = (hold) => holdLeft(feed.state.show, hold, feed.now());
@@ -261,7 +261,7 @@ function drawNotice(hold) {
 
 // title, sentence, spinner, look of the picture
 function notice(hold) {
-  const safe = hold ? WORDS.holdSafe(feed.now() + holdMs(hold)) : WORDS.reconnectText;
+  const safe = hold && hold.state !== "open" ? WORDS.holdSafe(feed.now() + holdMs(hold)) : WORDS.reconnectText;
   const now = feed.state?.show;
   if (banned()) return [WORDS.banned, WORDS.bannedText, false, "dark"];
   if (feed.status === "stopped") return [feed.code === "unknown_show" ? WORDS.unknownShow : WORDS.closed, WORDS.closedText, false, "dark"];
@@ -284,8 +284,8 @@ function drawHoldBar(hold) {
   show($("holdbar"), hold && sale?.sheets.kind !== "hold");
   if (!hold) return;
   const left = countdown(holdMs(hold));
-  setRing(holdRing, left, holdMs(hold) / (sale?.sheets.holdMs ?? 120_000), feed.state.show.frozen ? "pause" : "", `${left} left on your hold`);
-  text($("holdbar").lastElementChild, WORDS.heldPay(money(hold.total_minor, feed.state.show.currency)));
+  setRing(holdRing, left, holdMs(hold) / (sale?.sheets.holdMs ?? 120_000), feed.state.show.frozen ? "pause" : "", `${left} left to pay`);
+  text($("holdbar").lastElementChild, WORDS[hold.state === "open" ? "payToGet" : "heldPay"](money(hold.total_minor, feed.state.show.currency)));
 }
 
 const ACTIONS = {

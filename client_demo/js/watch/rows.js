@@ -24,7 +24,8 @@ export function productRows(parent, { state, page, size, act, without, pick }) {
     maybe(prices.children[1], was_minor ? price(was_minor, state.show.currency) : "");
     maybe(prices.children[2], flash?.phase === "running" ? `Flash ${countdown(flash.remaining_ms)}` : "");
     text(stock, gone ? WORDS.soldOut : stockWords(product).left);
-    text(row.lastElementChild, gone ? (joins ? "Wait" : waits ? "In line" : WORDS.soldOut) : enabled && !label.startsWith("Buy") ? "Pay" : "Buy");
+    const open = label === WORDS.byLottery ? "Lottery" : enabled && !label.startsWith("Buy") ? "Pay" : "Buy";
+    text(row.lastElementChild, gone ? (joins ? "Wait" : waits ? "In line" : WORDS.soldOut) : open);
     attr(row.lastElementChild, "aria-label", `${label}: ${product.title}`);
     attr(row.lastElementChild, "disabled", enabled ? null : "");
     if (pick) drawPicker(row.children[2], product, pick, gone);

@@ -53,7 +53,7 @@ export class Sale {
       this.forget();
       for (const { sku } of lines) this.sheets.picked.delete(sku);
       this.feed.take(order);
-      if (order.state === "held") this.sheets.hold(order);
+      if (order.state === "held" || order.state === "open") this.sheets.hold(order);
     } catch (error) {
       this.forget();
       if (error.code?.includes("coupon")) this.page.takeCoupon(null);

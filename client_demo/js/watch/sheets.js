@@ -10,10 +10,13 @@ const HOLD_WARN_MS = 30_000;
 const LINES_MAX = 20; // of an order
 const KEYS = [["B", "Buy the pinned product"], ["G", "Bag"], ["M", "Sound"], ["K", "Pause the picture"], ["F", "Full screen"], ["H", "Send a heart"], ["/", "Write in chat"], ["?", "This list"], ["Esc", "Close"]];
 const NOTES = {
-  declined: (left) => `Your bank said no. The item is still held for ${countdown(left)}. Try another card.`,
+  declined: (left, first) => `Your bank said no. ${first ? "The item is back on the shelf until you pay" : `The item is still held for ${countdown(left)}`}. Try another card.`,
   payment_in_progress: () => "Another payment for this is being tried. Wait for its answer.",
   payment_unknown: () => "The bank has not answered yet. You are not charged twice; this page tells you how it ends.",
   slow: () => "The bank is taking its time. Your item stays held.",
+  sold_out: () => "Others were faster: there is none left. Nothing was charged.",
+  limit_reached: () => "You have all that one person may have. Nothing was charged.",
+  sales_paused: () => "Sales are paused. Nothing was charged; try again when they go on.",
 };
 
 /** Why nothing of a bag was held, in a few words about the one product. */
@@ -33,7 +36,7 @@ function outcomeOf(code, detail, product, now) {
   if (detail.several && AGAIN.has(code)) return { icon: "bag", tone: "warn", title: `${product?.title ?? "Something"}: ${AGAIN.get(code)(detail, now)}`, body: "Nothing of your bag was held or charged.", again: "Back to the bag", ghost: "Close" };
   return {
     price_changed: { icon: "alert", tone: "warn", title: "The price changed", body: `It rose before your tap arrived. It is ${now} now${WHY[detail.price_reason?.rule] ? `, ${WHY[detail.price_reason.rule]}` : ""}. Nothing was charged.`, again: `Buy for ${now}`, ghost: "Not now" },
-    hold_expired: { icon: "clock", title: "Your hold ended", body: `You were not charged.${left}`, again: left && "Hold one again", ghost: "Close" },
+    hold_expired: { icon: "clock", title: detail.order?.pay_first ? "Your time to pay is over" : "Your hold ended", body: `You were not charged.${left}`, again: left && (detail.order?.pay_first ? "Try again" : "Hold one again"), ghost: "Close" },
     sold_out: { icon: "bag", title: WORDS.soldOut, body: `0 left${product?.held ? `, ${product.held} on hold` : ""}. Nothing was charged.` },
     limit_reached: { icon: "users", title: WORDS.limit(detail.limit, detail.limit), body: WORDS.limitRule(detail.limit) },
     not_for_sale: { icon: "bag", title: WORDS.notForSale, body: `The host has taken ${product?.title ?? "this"} out of the bag. Nothing was charged.` },
@@ -99,11 +102,12 @@ export class Sheets {
     this.holdMs = Math.max(holdLeft(this.state.show, order, this.feed.now()), HOLD_WARN_MS);
     const circle = ring("lg");
     const turn = Boolean(order.lines[0].waited);
-    const heading = turn ? "One came back" : order.lines[0].draw ? "You have one" : "Held for you";
+    const first = Boolean(order.pay_first);
+    const heading = first ? "Yours once paid" : turn ? "One came back" : order.lines[0].draw ? "You have one" : "Held for you";
     const until = h("p", { class: "sm mut" });
     const note = h("p", { class: "box warn", role: "status", "data-testid": "pay-note", hidden: true });
     const pay = h("button", { class: "btn act xl", "data-testid": "pay", onclick: () => this.page.pay(order, this.state.show.test_mode ? this.card : "checkout") });
-    const back = h("button", { class: "btn ghost t44", "data-testid": "give-back", text: turn ? "Pass" : "Give it back", onclick: () => this.page.giveBack(order) });
+    const back = h("button", { class: "btn ghost t44", "data-testid": "give-back", text: turn ? "Pass" : first ? "Let it go" : "Give it back", onclick: () => this.page.giveBack(order) });
     const line = (label, minor, type = "") => h("div", { class: type }, h("span", { text: label }), h("span", { text: this.money(minor) }));
     const content = h("div", { "data-testid": "hold-sheet" },
       h("div", { class: "row held" }, circle, h("div", { class: "grow" }, h("h2", { text: heading }), until)),
@@ -118,9 +122,10 @@ export class Sheets {
       const code = this.page.payNote(order);
       const busy = code === "" || now.state === "paying";
       this.holdMs = Math.max(this.holdMs, left);
-      setRing(circle, countdown(left), left / this.holdMs, frozen ? "pause" : left < HOLD_WARN_MS ? "warn" : "", `${countdown(left)} left on your hold`);
-      text(until, `${frozen ? "Timers are frozen. Nobody else can take it." : `Nobody else can take it until ${timeOfDay(this.feed.now() + left)}.`} ${turn ? "If you pass, the next person gets it." : "If time runs out you pay nothing."}`);
-      maybe(note, code ? (NOTES[code]?.(left) ?? `That did not work: ${code}`) : "");
+      setRing(circle, countdown(left), left / this.holdMs, frozen ? "pause" : left < HOLD_WARN_MS ? "warn" : "", `${countdown(left)} left to pay`);
+      const others = first && !busy ? "Nothing is reserved until you pay: others can still take it." : frozen ? "Timers are frozen. Nobody else can take it." : `Nobody else can take it until ${timeOfDay(this.feed.now() + left)}.`;
+      text(until, `${others} ${turn ? "If you pass, the next person gets it." : "If time runs out you pay nothing."}`);
+      maybe(note, code ? (NOTES[code]?.(left, first) ?? `That did not work: ${code}`) : "");
       text(pay, busy ? "Paying…" : order.total_minor ? `Pay ${this.money(order.total_minor)}` : "Claim it");
       for (const button of [pay, back]) attr(button, "disabled", busy ? "" : null);
     });

@@ -20,7 +20,7 @@ end
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now, nor is the
 -- whole show reduced.
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
-  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'off', 'waiting'}
+  'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'off', 'waiting', 'hold_policy'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
   'flash_quantity', 'flash_used', 'flash_per_viewer_max', 'flash_series', 'flash_n', 'flash_times', 'flash_every_ms'}
 
@@ -87,7 +87,7 @@ end
 -- Orders -------------------------------------------------------------------------------------------------------------
 
 -- An order's record is one string: a msgpack map of pid sku quantity seen_minor unit_minor flash ('' none) total_minor
--- lot (where it was won in an auction) state expires (sale-clock ms) extended attempt token (a print) paid_by refunds
+-- lot (where it was won in an auction) pay_first (it holds nothing before a payment begins) state expires (sale-clock ms) extended attempt token (a print) paid_by refunds
 -- (a list, see "Money back") static (JSON members that were frozen at the hold) seq. An order of several lines has `lines`,
 -- each with the first five after pid, which it does not have itself. A line bought with a coupon has its code
 -- (`coupon`). nil when there is no such order.
@@ -103,7 +103,9 @@ end
 local function lines_of(o) return o.lines or {o} end
 
 local function is_holding(o) return o.state == 'held' or o.state == 'paying' end
-local function is_due(o) return is_holding(o) and o.expires <= sale_ms end
+-- An order that pays first holds nothing while it is open, but has its time, too.
+local function is_pending(o) return is_holding(o) or o.state == 'open' end
+local function is_due(o) return is_pending(o) and o.expires <= sale_ms end
 
 -- Money back: each refund is {id, amount, units (that came back, of each line), restock, reason, due, done (nil: not yet)}.
 local function refunds_json(o)
@@ -125,9 +127,9 @@ end
 -- The one place that writes an order as JSON: `static` was frozen at the hold, the rest moves.
 local function order_json(o)
   local expires = 'null,"remaining_ms":null,"expires_sale_ms":null'
-  if is_holding(o) and is_frozen() then
+  if is_pending(o) and is_frozen() then
     expires = string.format('null,"remaining_ms":%d,"expires_sale_ms":%d', math.max(0, o.expires - sale_ms), o.expires)
-  elseif is_holding(o) then
+  elseif is_pending(o) then
     expires = string.format('%d,"remaining_ms":null,"expires_sale_ms":%d', o.expires + frozen_total_ms, o.expires)
   end
   return string.format('{%s,"state":"%s","expires_at_ms":%s,"refunds":%s,"seq":%d}', o.static, o.state, expires,
@@ -157,7 +159,7 @@ end
 local function become(o, state, kind)
   o.state, o.seq = state, (tonumber(show.seq) or 0) + 1
   redis.call('SET', base .. 'o:' .. o.id, cmsgpack.pack(o))
-  if kind == 'held' then redis.call('ZADD', base .. 'orders', o.seq, o.id) end
+  if kind == 'held' or kind == 'opened' then redis.call('ZADD', base .. 'orders', o.seq, o.id) end
   local json = order_json(o)
   append('subject:' .. o.pid, 'order.' .. kind,
     string.format('{"order":%s,%s,"attempt":%d,"paid_by":%d}', json, seen_json(o), o.attempt, o.paid_by))
@@ -216,10 +218,10 @@ end
 -- The first of the holds that are due: ids.
 local function due_ids() return redis.call('ZRANGE', base .. 'holds', '-inf', sale_ms, 'BYSCORE', 'LIMIT', 0, DUE_MAX) end
 
--- Undo a hold: the units go back on the shelf.
+-- Undo a hold: the units go back on the shelf; or an order that is open and has none.
 local function release(o, state)
   redis.call('ZREM', base .. 'holds', o.id)
   if o.lot and state == 'expired' then redis.call('HINCRBY', base .. 'lotunpaid', o.pid, 1) end
-  move(o, 1, -1, 0, -1)
+  if o.state ~= 'open' then move(o, 1, -1, 0, -1) end
   become(o, state, state)
 end

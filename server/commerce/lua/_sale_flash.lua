@@ -1,4 +1,4 @@
--- for: bag_put cancel flash flash_stop hold lot_cancel lot_open product_put products_import refund restock settle show_flash show_flash_stop campaign campaign_stop sweep undo_flash wait_join wait_leave draw_open draw_enter draw_award draw_cancel coupon_put
+-- for: bag_put cancel flash flash_stop hold pay_begin lot_cancel lot_open product_put products_import refund restock settle show_flash show_flash_stop campaign campaign_stop sweep undo_flash wait_join wait_leave draw_open draw_enter draw_award draw_cancel coupon_put
 -- Reductions: a product's flash price, which may repeat, and those of the whole show: how they are told, and how they end.
 
 local DEEP_PERCENT = 70 -- a price that takes more off the list price has to be confirmed

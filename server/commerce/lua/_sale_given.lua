@@ -1,4 +1,4 @@
--- for: hold settle cancel restock refund undo_flash lot_open lot_bid lot_cancel lot_get sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
+-- for: hold pay_begin settle cancel restock refund undo_flash lot_open lot_bid lot_cancel lot_get sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
 -- An order that a script makes for somebody: the winner of a lot, the next in line.
 
 -- A private hold of one unit of product `p`, whose unit is on the shelf. `o` has id, pid, unit_minor, seen_minor, flash

@@ -13,9 +13,12 @@ local function wrong_parts(sku, parts, seller, coming)
   end
 end
 
+-- How a product is held was told with its pin, and stays while it is pinned. `policy`: as product_put has it.
+local function is_policy_fixed(p, policy) return show.pin == p.sku and (p.hold_policy or '') ~= policy end
+
 -- Arguments as product_put has them, of a product that is new or may be changed so; `record`: see take_record. → what everybody is told (JSON), the
 -- product, whether it is new
-local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs, parts, record)
+local function put_product(sku, price, stock, per_viewer_max, floor, cost, seller, commission_bps, attrs, parts, policy, record)
   local p, is_new = product(sku), false
   price = tonumber(price)
   if not p then
@@ -35,7 +38,7 @@ local function put_product(sku, price, stock, per_viewer_max, floor, cost, selle
   p.list_price_minor = price
   redis.call('HSET', base .. 'p:' .. sku, 'list_price_minor', price, 'price_version', p.price_version,
     'left', p.left, 'held', p.held, 'sold', p.sold, 'per_viewer_max', per_viewer_max, 'floor_minor', floor,
-    'cost_minor', cost, 'seller', seller, 'commission_bps', commission_bps, 'attrs', attrs, 'sku', sku)
+    'cost_minor', cost, 'seller', seller, 'commission_bps', commission_bps, 'attrs', attrs, 'sku', sku, 'hold_policy', policy)
   if is_new then redis.call('ZADD', base .. 'skus', (tonumber(show.seq) or 0) + 1, sku) end
   local earlier, reference = take_record(p, record), tell_reference(p)
   local price_minor, version, rule, id = price_in_force(p)

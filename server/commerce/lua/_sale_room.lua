@@ -1,4 +1,4 @@
--- for: hold settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
+-- for: hold pay_begin settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
 -- Room for more: what a viewer may have yet, what is on the shelf, and due holds, which count as free.
 
 -- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;
@@ -10,7 +10,9 @@ local function make_room(short, free)
   local ids = due_ids()
   for _, id in ipairs(ids) do
     local o, made_room = order(id), false
-    for _, l in ipairs(lines_of(o)) do made_room = free(o, l) or made_room end
+    if is_holding(o) then
+      for _, l in ipairs(lines_of(o)) do made_room = free(o, l) or made_room end
+    end
     if made_room then
       due[#due + 1] = o
       no = short()

@@ -40,7 +40,7 @@ local function undo_some(flash, most)
       redis.call('ZADD', key, ts, id)
     else
       redis.call('ZREM', key, id)
-      if is_holding(o) then
+      if is_pending(o) then
         release(o, is_due(o) and 'expired' or 'cancelled')
         if o.state == 'cancelled' then redis.call('HINCRBY', base .. 'f:' .. flash, 'undo_cancelled', 1) end
       elseif o.state == 'paid' then

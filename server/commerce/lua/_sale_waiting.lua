@@ -1,4 +1,4 @@
--- for: hold settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
+-- for: hold pay_begin settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
 -- The waitlist: who stands in line for a unit of a product that is sold out. A unit that comes free goes to the first in
 -- line in the very script that frees it. model.py is the specification.
 

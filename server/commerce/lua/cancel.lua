@@ -6,7 +6,7 @@ if again then return again end
 local o = order(arg(1))
 if not o or o.pid ~= actor then return refuse('unknown_order') end
 if o.state == 'paying' and not is_due(o) then return refuse('payment_in_progress') end
-if o.state ~= 'held' or is_due(o) then
+if not is_pending(o) or is_due(o) then
   return refuse('illegal_transition', {'state', is_due(o) and 'expired' or o.state})
 end
 

@@ -1,5 +1,5 @@
 -- durable
--- Reserve stock for a buyer at the prices in force, every line or none. arg: 1 order id (made from the buyer's idempotency
+-- Reserve stock for a buyer at the prices in force, every line or none; with a product that is paid first, only open the order. arg: 1 order id (made from the buyer's idempotency
 -- key: an order that exists is a repeat), 2 hold_ms, 3 the code of a coupon ('' none), then of each line: sku (none twice), quantity, the unit price that the
 -- buyer saw. The order of the checks is part of the public contract; each is made for all lines before the next.
 
@@ -43,6 +43,12 @@ if show.sales_paused == '1' then return refuse('sales_paused') end
 for _, l in ipairs(lines) do
   if product(l.sku).off then return refuse_line('not_for_sale', lines, l) end
 end
+local pay_first = false
+for _, l in ipairs(lines) do
+  local policy = product(l.sku).hold_policy
+  if policy == 'lottery' then return refuse_line('lottery_only', lines, l) end
+  pay_first = pay_first or policy == 'pay_first'
+end
 local first, several = product(lines[1].sku), #lines > 1
 for i = 2, #lines do -- one order is one sale by one seller
   if product(lines[i].sku).seller ~= first.seller then return refuse_line('mixed_sellers', lines, lines[i]) end
@@ -71,7 +77,7 @@ local no, due = room_for(actor, lines)
 if no then return no end
 
 local hold_ms, newest = shortened(tonumber(arg(2)))
-expire_all(due)
+if not pay_first then expire_all(due) end
 local goods, commission, bps = 0, 0, tonumber(first.commission_bps) or 0
 local told, rate = {}, string.format('%d', bps)
 -- Frozen from here on. Written out, not through J: this is the busiest script. Ids and prices need no escaping.
@@ -89,10 +95,11 @@ end
 local one = lines[1]
 local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","market":%s,"lines":[%s],%s'
   .. '"goods_minor":%d,"shipping_minor":0,"tax_minor":0,"total_minor":%d,"commission_bps":%s,"commission_minor":%d,'
-  .. '"currency":"%s","placed_at_ms":%d',
+  .. '"currency":"%s","placed_at_ms":%d%s',
   id, show.id, json_value(first.seller), show.owner, json_value(show.market), table.concat(told, ','),
   several and '' or string.format('"sku":"%s","quantity":%d,"unit_price_minor":%d,', one.sku, one.quantity,
-    one.unit_minor), goods, goods, rate, commission, show.currency, ts)
+    one.unit_minor), goods, goods, rate, commission, show.currency, ts,
+  pay_first and ',"pay_first":true' or '')
 local o = several and {lines = lines} or one
 if code ~= '' then o.asked_coupon = code end
 o.id, o.pid, o.total_minor, o.expires, o.attempt, o.paid_by, o.refunds, o.static = id, actor, goods,
@@ -101,6 +108,10 @@ redis.call('ZADD', base .. 'holds', o.expires, id)
 keep_by_buyer(actor, id, newest)
 for _, l in ipairs(lines) do
   if l.flash ~= '' then redis.call('ZADD', base .. 'flashorders:' .. l.flash, ts, id) end
+end
+if pay_first then -- nothing is reserved: that there is room now spares its buyer a till for nothing
+  o.pay_first = true
+  return {'ok', 1, become(o, 'open', 'opened'), ts}
 end
 move(o, -1, 1, 0, 1)
 local json = become(o, 'held', 'held')

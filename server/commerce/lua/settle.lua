@@ -2,7 +2,7 @@
 -- durable
 -- Book how attempt n ended. arg: 1 order id, 2 n, 3 'approved', 'declined', 'pending' (not decided: ask again later) or
 -- 'done' (its money is where it belongs), 4 after how many ms the reconciler asks again. Never re-prices. Money that comes
--- after the hold expired buys what is still there under the same caps and quota, in this one script; else a refund is due.
+-- after the hold expired, or for an order that is open again, buys what is still there under the same caps and quota, in this one script; else a refund is due.
 -- Approved money is only reserved: the attempt stays the reconciler's until the gateway has taken it, or has let it go
 -- ('surplus': the order was paid otherwise or is over), and 'done' is said. When the gateway has lost what it had
 -- approved ('declined' for the attempt that paid), the sale is taken back. The server alone calls this; whoever may pay
@@ -32,7 +32,14 @@ end
 
 if outcome == 'declined' then
   if o.state == 'paying' and n == o.attempt then
-    if is_due(o) then release(o, 'expired') else become(o, 'held', 'declined') end
+    if is_due(o) then
+      release(o, 'expired')
+    elseif o.pay_first then
+      move(o, 1, -1, 0, -1)
+      become(o, 'open', 'reopened')
+    else
+      become(o, 'held', 'declined')
+    end
   elseif o.state == 'paid' and n == o.paid_by then
     local amount, units = not_given_back(o)
     take_back(o, amount, units, 'payment lost', true)
@@ -44,7 +51,7 @@ if outcome == 'declined' then
 end
 
 if o.paid_by == n then return o.state == 'paid' and ask_again() or close() end
-if o.paid_by > 0 or not (is_holding(o) or o.state == 'expired') then return ask_again('surplus') end
+if o.paid_by > 0 or not (is_pending(o) or o.state == 'expired') then return ask_again('surplus') end
 
 if is_due(o) then release(o, 'expired') end -- late: those in line come first
 if is_holding(o) then
@@ -60,12 +67,14 @@ if not has_undone(o) then no, due = room_for(o.pid, lines_of(o)) end
 if no and no[1] == 'sweep' then return no end
 if no then
   o.paid_by = n
+  redis.call('ZREM', base .. 'holds', o.id)
   money_is_due(o, o.total_minor, no_units(o), 'paid too late', false)
   become(o, 'refund_due', 'refund_due')
   return close()
 end
 expire_all(due)
 o.paid_by = n
+redis.call('ZREM', base .. 'holds', o.id) -- of one that is open again
 move(o, -1, 0, 1, 1)
 count_buyer(o, 1)
 become(o, 'paid', 'paid')

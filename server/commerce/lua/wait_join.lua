@@ -9,6 +9,7 @@ if banned(actor) then return refuse('banned') end
 if not authorise('buy') then return refuse(token_role == 'guest' and 'guests_closed' or 'forbidden') end
 if show.state ~= 'live' and show.state ~= 'paused' then return refuse('show_closed') end
 if p.off then return refuse('not_for_sale') end
+if p.hold_policy == 'lottery' then return refuse('lottery_only') end
 if p.parts then return refuse('bundle_has_no_stock') end
 local place = redis.call('ZRANK', base .. 'wait:' .. p.sku, actor)
 if place then return remember({'ok', place + 1, p.waiting, ts}) end

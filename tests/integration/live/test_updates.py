@@ -68,7 +68,7 @@ async def test_a_place_that_never_was_gets_a_snapshot(server: LiveServer, place:
 async def test_a_thousand_viewers_get_a_pin_exactly_once(server: LiveServer, store: Store) -> None:
     attrs = '{"title":"Mug"}'
     await store.scripts.run(
-        "product_put", SHOW, CREATOR.pid, "creator", "mug", 1200, 5, "", "", "", "", 0, attrs, "", 100, ""
+        "product_put", SHOW, CREATOR.pid, "creator", "mug", 1200, 5, "", "", "", "", 0, attrs, "", "", 100, ""
     )
     open_files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     batches = min(1000, (open_files_max - 200) // 2) // 50  # both ends of each socket are ours
