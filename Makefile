@@ -19,8 +19,7 @@ BIN := $(VENV)/bin
 demo: .make/run
 	@$(BIN)/vendue demo --port $(PORT)
 
-test: debian .make/dev lint
-	@./scripts/page-tests.sh
+test: debian .make/dev
 	@./scripts/tests.sh
 
 check: .make/dev lint

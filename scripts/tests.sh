@@ -1,58 +1,94 @@
 #!/bin/sh
-# All tests, in three lanes at once: those with browsers and other people's programs, and then the last of those of the server's
-# parts; the others of these, and the long sale; and, at low priority beside both, what only computes. So all end at about the
-# same time. Exit status 0 when all pass; their outputs follow each other. A few that failed in the first two lanes are asked once more, alone
-# (docs/decisions/0015-tests-asked-twice.md).
+# All tests, in four lanes at once: pages and links in real time; the server's parts, with other people's programs, in two
+# lanes, a little behind; and, at low priority beside them, the linters, what only computes, and the long sales. So all end at
+# about the same time. Exit status 0 when all pass; their outputs follow each other. A few that failed in what runs in real
+# time are asked once more, alone (docs/decisions/0015-tests-asked-twice.md).
 set -eu
 cd "$(dirname "$0")/.."
 AGAIN_MAX=3
+parts=tests/integration
 computing="tests/unit tests/property tests/simulation tests/fuzz"
-parts="tests/integration/live $(echo tests/integration/test_[a-n]*.py) tests/soak"
-others=$(echo tests/integration/test_[!a-n]*.py)
-waiting=
+sales="tests/soak $parts/test_flash_sale.py"
+first="$parts/live $(echo $parts/test_[a-h]*.py | sed "s, $parts/test_flash_sale.py,,")"
+second="$(echo $parts/test_[!a-h]*.py) tests/interop"
+pages=
 for folder in tests/*/; do # whatever is in no other lane
-    case " $computing tests/integration tests/soak tests/js tests/support tests/__pycache__ " in
+    case " $computing $parts tests/soak tests/interop tests/js tests/support tests/__pycache__ " in
     *" ${folder%/} "*) ;;
-    *) waiting="$waiting ${folder%/}" ;;
+    *) pages="$pages ${folder%/}" ;;
     esac
 done
 
 logs=$(mktemp -d)
+lanes= child=
+# ended NAME COMMAND...: run it; how it ended is kept under its name.
+ended() {
+    name=$1 status=0
+    shift
+    "$@" &
+    child=$!
+    wait $child || status=$?
+    child=
+    echo "$status" >"$logs/$name.status"
+}
+# tests NAME NICENESS FOLDERS...
+tests() {
+    name=$1 niceness=$2
+    shift 2
+    ended "$name" nice -n "$niceness" .venv/bin/pytest -o cache_dir="$logs/$name.cache" "$@"
+}
+# lane NAME COMMAND...: beside the others; its output is kept.
+lane() {
+    {
+        shift
+        trap 'kill $child 2>/dev/null; exit 143' TERM
+        "$@"
+    } >"$logs/$1" 2>&1 &
+    lanes="$lanes $!"
+}
 # shellcheck disable=SC2086 # folders without spaces
-nice -n 10 .venv/bin/pytest -o cache_dir="$logs/computing.cache" $computing >"$logs/computing" 2>&1 &
-first=$!
-# shellcheck disable=SC2086
-.venv/bin/pytest -o cache_dir="$logs/parts.cache" $parts >"$logs/parts" 2>&1 &
-second=$!
-trap 'kill $first $second 2>/dev/null || true; rm -rf "$logs"' EXIT
+compute() {
+    ended lint nice -n 10 make -s lint
+    ended page-tests nice -n 10 ./scripts/page-tests.sh
+    tests computing 10 $computing
+    tests sales 10 $sales
+}
+trap 'kill $lanes $child 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
 
-status=0 waiting_status=0 others_status=0 parts_status=0
 # shellcheck disable=SC2086
-.venv/bin/pytest -o cache_dir="$logs/waiting.cache" $waiting || waiting_status=$?
-# shellcheck disable=SC2086
-.venv/bin/pytest -o cache_dir="$logs/others.cache" $others || others_status=$?
-wait $second || parts_status=$?
-echo "=== $parts ===" && cat "$logs/parts"
-wait $first || status=$?
-echo "=== $computing ===" && cat "$logs/computing"
-first= second=
+{
+    lane first tests first 5 $first
+    lane second tests second 5 $second
+    lane computing compute
+    tests pages 0 $pages
+}
+for pid in $lanes; do wait "$pid" || true; done
+lanes=
+for log in first second computing; do echo "=== $log ===" && cat "$logs/$log"; done
 
-# once_more STATUS LANE FOLDERS...: a lane ended so; does it pass when its few failed tests are alone on the machine?
+failed=0
+# must NAME: it has no second chance.
+must() { [ "$(cat "$logs/$1.status")" = 0 ] || failed=1; }
+# once_more NAME FOLDERS...: does it pass when its few failed tests are alone on the machine?
 once_more() {
-    ended=$1 cache="$logs/$2.cache"
-    shift 2
-    [ "$ended" = 0 ] && return
-    failed=$(.venv/bin/pytest -q --collect-only -o cache_dir="$cache" --last-failed --last-failed-no-failures none "$@" | grep '::' || true)
-    [ "$ended" = 1 ] && [ -n "$failed" ] && [ "$(echo "$failed" | wc -l)" -le $AGAIN_MAX ] || return 1
+    cache="$logs/$1.cache" how=$(cat "$logs/$1.status")
+    shift
+    [ "$how" = 0 ] && return
+    again=$(.venv/bin/pytest -q --collect-only -o cache_dir="$cache" --last-failed --last-failed-no-failures none "$@" | grep '::' || true)
+    [ "$how" = 1 ] && [ -n "$again" ] && [ "$(echo "$again" | wc -l)" -le $AGAIN_MAX ] || return 1
     echo "=== once more, alone ==="
     .venv/bin/pytest -o cache_dir="$cache" --last-failed --last-failed-no-failures none "$@" || return 1
-    echo "NOT STEADY, to be mended: it failed above and passed alone:" && echo "$failed"
+    echo "NOT STEADY, to be mended: it failed above and passed alone:" && echo "$again"
 }
+must lint
+must page-tests
+must computing
 # shellcheck disable=SC2086
-once_more "$waiting_status" waiting $waiting || status=1
-# shellcheck disable=SC2086
-once_more "$others_status" others $others || status=1
-# shellcheck disable=SC2086
-once_more "$parts_status" parts $parts || status=1
-exit "$status"
+{
+    once_more pages $pages || failed=1
+    once_more first $first || failed=1
+    once_more second $second || failed=1
+    once_more sales $sales || failed=1
+}
+exit "$failed"

@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 from support.http_client import Caller
 from support.server_process import ServerProcess
@@ -25,10 +26,10 @@ class Demo:
         self.tokens = {match[1]: match[2] for match in found if match[2]}
 
     async def put_product(
-        self, sku: str, title: str, price_minor: int, stock: int, *, pin: bool = False
+        self, sku: str, title: str, price_minor: int, stock: int, *, pin: bool = False, **more: Any
     ) -> None:
         """One more product, without a floor, and perhaps on screen."""
-        product = {"title": title, "price_minor": price_minor, "stock": stock}
+        product = {"title": title, "price_minor": price_minor, "stock": stock, **more}
         await self.ask("PUT", f"products/{sku}", product, expected=201)
         if pin:
             await self.ask("PUT", "pin", {"sku": sku}, expected=200)

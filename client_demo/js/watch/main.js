@@ -183,6 +183,7 @@ function drawPin(product) {
   if (flash) drawRing(flash);
   setStock(pinStock, product, stockWords(product));
   drawVariants(product, currency);
+  show(document.querySelector(".fine"), (product.hold_policy ?? "hold") === "hold"); // that it is held while one decides
   maybe($("pin-note"), button.note || (withCoupon(price_minor, coupon, product.sku) < price_minor ? WORDS.coupon(coupon.code) : ""));
   show($("pin-leave"), button.waits);
   drawBuy(button);
