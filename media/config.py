@@ -37,5 +37,7 @@ class MediaConfig:
     max_subscribers: int = 5000
     max_views_per_pid: int = 10
     """One more ends that pid's oldest view: a page that comes again has left one behind."""
+    max_views_per_client: int = 500
+    """More of one `Vendue-Client`, whoever their pids are, get 503."""
     socket_buffer_bytes: int = 8 * 1024 * 1024
     """Asked of the system for each direction; 300 viewers' keyframe is about 10 MB, so big helps."""

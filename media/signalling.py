@@ -155,7 +155,8 @@ class Signalling:
 
     async def _subscribe(self, request: Request) -> Response:
         sdp = await _text(request, _SDP)
-        made = self._relay.subscribe(request.path_params["show"], _pid(request), sdp)
+        client = request.headers.get("vendue-client", "")
+        made = self._relay.subscribe(request.path_params["show"], _pid(request), sdp, client=client)
         return self._created("whep", made)
 
     def _created(self, kind: str, made: Created | AlreadyPublishing | Full | NoCommonCodec) -> Response:

@@ -26,6 +26,7 @@ def media_config(settings: Settings) -> MediaConfig:
         max_publishers=settings.limits.publishers,
         max_subscribers=settings.limits.subscribers,
         max_views_per_pid=settings.limits.views_per_subject,
+        max_views_per_client=settings.limits.views_per_address,
     )
 
 

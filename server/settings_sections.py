@@ -246,6 +246,7 @@ class Limits(Section):
     publishers: Count = 50
     subscribers: Count = 2_000
     views_per_subject: Count = 10
+    views_per_address: Count = 500
 
 
 def _or_none(value: object) -> object:

@@ -119,10 +119,11 @@ class Relay:
             self._end_named(self._stages.begin(show, pid, made.resource.name))
         return made
 
-    def subscribe(self, show: str, pid: str, sdp: str) -> Created | Full | NoCommonCodec:
+    def subscribe(self, show: str, pid: str, sdp: str, *, client: str = "") -> Created | Full | NoCommonCodec:
         """Take a WHEP offer. SdpError when it is garbage. Nobody needs to publish yet.
 
-        Of a pid that watches too often at once the oldest view ends.
+        Of a pid that watches too often at once the oldest view ends; a `client` (empty: not counted) with too
+        many views gets no more.
         """
         offer = parse_offer(sdp)
         views = [one for one in self._resources.matching(None, pid) if not one.publication]
@@ -130,7 +131,12 @@ class Relay:
             self._end(views[0], on_purpose=True)
         elif self._resources.viewers >= self._config.max_subscribers:
             return Full()
-        return self._create(show, pid, offer, lambda local: answer_viewer(offer, local, _random_u32))
+        if client and self._resources.views_of(client) >= self._config.max_views_per_client:
+            return Full()
+        made = self._create(show, pid, offer, lambda local: answer_viewer(offer, local, _random_u32))
+        if isinstance(made, Created):
+            made.resource.client = client
+        return made
 
     def resource(self, name: str) -> Resource | None:
         """The resource of that name, if it still exists."""

@@ -25,6 +25,8 @@ class Resource:
     """Empty for a viewer."""
     by_membership: bool = False
     """The publisher may publish as a member of the show alone, so its publication ends with that role."""
+    client: str = ""
+    """From where a viewer came, as the web worker names it; empty: not counted."""
     view: tuple[float, float] | None = None
     """The box in pixels that a viewer's picture lies in, as far as its page has told."""
     etag: str = field(default_factory=new_etag)
@@ -81,6 +83,10 @@ class Resources:
         del self.by_peer[resource.peer.key]
         self.publishers -= bool(resource.publication)
         return True
+
+    def views_of(self, client: str) -> int:
+        """How many viewers came from there."""
+        return sum(one.client == client for one in self.by_name.values())
 
     def matching(self, show: str | None, pid: str | None) -> list[Resource]:
         """Those of a show, of a pid, or of both."""

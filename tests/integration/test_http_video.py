@@ -146,6 +146,14 @@ async def test_a_full_media_worker_says_when_to_come_back(store: Store) -> None:
         assert int(answer.headers["retry-after"]) >= 1
 
 
+async def test_one_address_does_not_take_all_the_views(store: Store) -> None:
+    async with studio_of(store, exempt=False, max_views_per_client=1) as studio:
+        first = await studio.watch()  # each a guest of its own
+        await refused(503, "full", studio.offer(f"/whep/{SHOW}", None, offers.chrome("recvonly")))
+        await studio.web.client.delete(first.response.headers["location"])
+        assert (await studio.watch()).response.status_code == 201
+
+
 async def test_no_media_worker(web: Web) -> None:
     headers = {**SDP, "Authorization": f"Bearer {web.creator}", "Origin": "https://elsewhere.example"}
     for protocol in ("whip", "whep"):

@@ -93,6 +93,23 @@ async def test_full(worker: Worker) -> None:
     assert await peers(worker) == (0, 2)
 
 
+async def test_views_are_counted_by_whence_they_come() -> None:
+    async with media_worker(max_views_per_client=2) as worker:
+        headers = {**SDP, "vendue-client": "office"}
+
+        async def watch(pid: str, **more: str) -> int:
+            told = {**headers, "vendue-pid": pid, **more}
+            answer = await worker.http.post("/whep/demo", content=offers.chrome("recvonly"), headers=told)
+            return answer.status_code
+
+        assert [await watch("p_one"), await watch("p_two"), await watch("p_three")] == [201, 201, 503]
+        assert await peers(worker) == (0, 2)
+        assert await watch("p_three", **{"vendue-client": "home"}) == 201
+        assert (await post(worker, "/whep/demo", offers.chrome("recvonly"), "p_four")).status_code == 201
+        assert (await worker.http.delete("/by-tag/p_one")).status_code == 200
+        assert await watch("p_four") == 201
+
+
 async def test_somebody_else_is_publishing(worker: Worker) -> None:
     assert (await post(worker, "/whip/demo", offers.chrome(), "p_one")).status_code == 201
     refused = await post(worker, "/whip/demo", offers.chrome(), "p_two")

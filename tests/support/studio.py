@@ -62,8 +62,12 @@ def without_h264(sdp: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def studio_of(store: Store, origin: str = ORIGIN, **settings: Any) -> AsyncGenerator[Studio]:
-    """`origin` may signal from its pages; `settings` are the media worker's."""
+async def studio_of(
+    store: Store, origin: str = ORIGIN, *, exempt: bool = True, **settings: Any
+) -> AsyncGenerator[Studio]:
+    """`origin` may signal from its pages; `exempt`: loopback is not limited; `settings` are the media
+    worker's.
+    """
     with tempfile.TemporaryDirectory(prefix="vendue-") as scratch:  # a unix socket's path must be short
         sockets = Path(scratch)
         given: dict[str, Any] = {"udp_host": "127.0.0.1", **settings}
@@ -73,7 +77,8 @@ async def studio_of(store: Store, origin: str = ORIGIN, **settings: Any) -> Asyn
         peers: list[Peer] = []
         try:
             http = {"allowed_origins": (origin,)}
-            async with running(store, sockets, run_dir=str(sockets), http=http) as web:
+            limits = {"exempt_loopback": exempt}
+            async with running(store, sockets, run_dir=str(sockets), http=http, limits=limits) as web:
                 await web.open_show()
                 try:
                     yield Studio(web, worker, peers)
