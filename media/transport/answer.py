@@ -6,7 +6,7 @@ another one, and nobody has to renegotiate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from media.forward.model import ExtensionIds, IncomingTrack, Kind, OutgoingTrack
 from media.transport.candidates import candidate_lines
@@ -86,6 +86,7 @@ def answer_publisher(offer: Offer, local: LocalTransport) -> PublisherAnswer | N
             writer.reject(media)
             continue
         taken.add(media.kind)
+        codec = _with_fec(codec)
         feedback = [one for one in _feedback_for(media.kind) if one in codec.feedback]
         rids = media.rids if _RID in media.extensions and media.kind == "video" else ()
         known = _EXTENSIONS | (_SIMULCAST_EXTENSIONS if rids else {})
@@ -97,6 +98,15 @@ def answer_publisher(offer: Offer, local: LocalTransport) -> PublisherAnswer | N
     if not tracks:
         return NoCommonCodec()
     return PublisherAnswer(writer.text(), tuple(tracks), ExtensionIds(**extensions), tuple(writer.accepted))
+
+
+def _with_fec(codec: OfferedCodec) -> OfferedCodec:
+    """Opus as we want to receive it (RFC 7587 §6.1): with what a viewer needs to decode a packet that it
+    lost from the next one.
+    """
+    if codec.name != "opus":
+        return codec
+    return replace(codec, parameters={**codec.parameters, "useinbandfec": "1"})
 
 
 def answer_viewer(

@@ -48,6 +48,12 @@ def section(sdp: str, kind: str) -> list[str]:
     return lines[start:end]
 
 
+def test_a_publisher_is_asked_for_opus_that_can_be_repaired() -> None:
+    quiet = offers.chrome().replace("a=fmtp:111 minptime=10;useinbandfec=1\r\n", "")
+    assert "useinbandfec" not in quiet
+    assert "a=fmtp:111 useinbandfec=1" in section(publisher(quiet).sdp, "audio")
+
+
 def test_a_publisher_gets_constrained_baseline_h264_and_opus_alone() -> None:
     answer = publisher(offers.chrome())
     video, audio = section(answer.sdp, "video"), section(answer.sdp, "audio")
