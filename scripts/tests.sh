@@ -1,19 +1,19 @@
 #!/bin/sh
-# All tests, in four lanes at once: pages and links in real time; the server's parts, with other people's programs, in two
-# lanes, a little behind; and, at low priority beside them, the linters, what only computes, and the long sales. So all end at
-# about the same time. Exit status 0 when all pass; their outputs follow each other. A few that failed in what runs in real
+# All tests, in three lanes at once: those with browsers and other people's programs, and then the last of those of the server's
+# parts; the others of these; and, at low priority beside both, the linters, what only computes, and the long sales. So all end
+# at about the same time. Exit status 0 when all pass; their outputs follow each other. A few that failed in what runs in real
 # time are asked once more, alone (docs/decisions/0015-tests-asked-twice.md).
 set -eu
 cd "$(dirname "$0")/.."
 AGAIN_MAX=3
-parts=tests/integration
+integration=tests/integration
 computing="tests/unit tests/property tests/simulation tests/fuzz"
-sales="tests/soak $parts/test_flash_sale.py"
-first="$parts/live $(echo $parts/test_[a-h]*.py | sed "s, $parts/test_flash_sale.py,,")"
-second="$(echo $parts/test_[!a-h]*.py) tests/interop"
+sales="tests/soak $integration/test_flash_sale.py"
+parts="$integration/live $(echo $integration/test_[a-r]*.py | sed "s, $integration/test_flash_sale.py,,")"
+others=$(echo $integration/test_[!a-r]*.py)
 pages=
 for folder in tests/*/; do # whatever is in no other lane
-    case " $computing $parts tests/soak tests/interop tests/js tests/support tests/__pycache__ " in
+    case " $computing $integration tests/soak tests/js tests/support tests/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) pages="$pages ${folder%/}" ;;
     esac
@@ -58,14 +58,14 @@ trap 'exit 130' INT TERM
 
 # shellcheck disable=SC2086
 {
-    lane first tests first 5 $first
-    lane second tests second 5 $second
+    lane parts tests parts 0 $parts
     lane computing compute
     tests pages 0 $pages
+    tests others 0 $others
 }
 for pid in $lanes; do wait "$pid" || true; done
 lanes=
-for log in first second computing; do echo "=== $log ===" && cat "$logs/$log"; done
+for log in parts computing; do echo "=== $log ===" && cat "$logs/$log"; done
 
 failed=0
 # must NAME: it has no second chance.
@@ -87,8 +87,8 @@ must computing
 # shellcheck disable=SC2086
 {
     once_more pages $pages || failed=1
-    once_more first $first || failed=1
-    once_more second $second || failed=1
+    once_more parts $parts || failed=1
+    once_more others $others || failed=1
     once_more sales $sales || failed=1
 }
 exit "$failed"
