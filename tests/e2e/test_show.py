@@ -52,8 +52,8 @@ CAMERA_WIDTH = 1280  # what the studio asks of the fake camera; the synthetic cr
 
 async def test_the_synthetic_creator_plays_for_two_viewers_at_once(demo: Demo, browser: Browser) -> None:
     async with (
-        person(browser, demo.links["watch"], PHONE) as ann,
-        person(browser, demo.links["watch"], DESKTOP) as bob,
+        person(browser, demo.links["watch"], PHONE, video=True) as ann,
+        person(browser, demo.links["watch"], DESKTOP, video=True) as bob,
     ):
         await watch_for_a_while(ann, bob)
         for page in (ann, bob):
@@ -62,9 +62,9 @@ async def test_the_synthetic_creator_plays_for_two_viewers_at_once(demo: Demo, b
 
 async def test_a_camera_takes_over_and_a_reload_brings_the_picture_back(demo: Demo, browser: Browser) -> None:
     async with (
-        person(browser, demo.links["watch"], PHONE) as ann,
-        person(browser, demo.links["watch"], PHONE) as bob,
-        person(browser, demo.links["studio"], DESKTOP) as studio,
+        person(browser, demo.links["watch"], PHONE, video=True) as ann,
+        person(browser, demo.links["watch"], PHONE, video=True) as bob,
+        person(browser, demo.links["studio"], DESKTOP, video=True) as studio,
     ):
         await go_live(studio, ann, bob)
         await watch_for_a_while(ann, bob)
@@ -77,9 +77,9 @@ async def test_a_camera_takes_over_and_a_reload_brings_the_picture_back(demo: De
 
 async def test_pin_and_flash_price_reach_every_viewer(demo: Demo, browser: Browser) -> None:
     async with (
-        person(browser, demo.links["watch"], PHONE) as ann,
-        person(browser, demo.links["watch"], DESKTOP) as bob,
-        person(browser, demo.links["studio"], DESKTOP) as studio,
+        person(browser, demo.links["watch"], PHONE, video=True) as ann,
+        person(browser, demo.links["watch"], DESKTOP, video=True) as bob,
+        person(browser, demo.links["studio"], DESKTOP, video=True) as studio,
     ):
         await studio.get_by_test_id("pin-mug").click()
         for page in (ann, bob):
@@ -98,8 +98,8 @@ async def test_a_flash_price_that_repeats_says_which_window_it_is(demo: Demo, br
     status, _ = await creator.call("PUT", "/api/v1/shows/demo/products/again", body)
     assert status == 201
     async with (
-        person(browser, demo.links["watch"], PHONE) as ann,
-        person(browser, demo.links["studio"], DESKTOP) as studio,
+        person(browser, demo.links["watch"], PHONE, video=True) as ann,
+        person(browser, demo.links["studio"], DESKTOP, video=True) as studio,
     ):
         await studio.get_by_test_id("pin-again").click()
         await studio.get_by_test_id("flash-again").click()
@@ -134,8 +134,8 @@ async def test_the_last_unit_goes_to_one_and_the_other_sees_sold_out(demo: Demo,
     status, _ = await creator.call("PUT", f"{show}/pin", {"sku": "last"})
     assert status == 200
     async with (
-        person(browser, demo.links["watch"], PHONE) as ann,
-        person(browser, demo.links["watch"], PHONE) as bob,
+        person(browser, demo.links["watch"], PHONE, video=True) as ann,
+        person(browser, demo.links["watch"], PHONE, video=True) as bob,
     ):
         for page in (ann, bob):
             await expect(page.get_by_test_id("pin-title")).to_contain_text("Last one", timeout=SOON_MS)
@@ -152,9 +152,9 @@ async def test_the_last_unit_goes_to_one_and_the_other_sees_sold_out(demo: Demo,
 
 async def test_a_ban_takes_chat_and_video_from_one_viewer_only(demo: Demo, browser: Browser) -> None:
     async with (
-        person(browser, demo.links["watch"], PHONE) as ann,
-        person(browser, demo.links["watch"], PHONE) as bob,
-        person(browser, demo.links["moderate"], DESKTOP) as moderator,
+        person(browser, demo.links["watch"], PHONE, video=True) as ann,
+        person(browser, demo.links["watch"], PHONE, video=True) as bob,
+        person(browser, demo.links["moderate"], DESKTOP, video=True) as moderator,
     ):
         await frames_pass(ann, 30)
         await frames_pass(bob, 30)
