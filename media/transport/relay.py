@@ -127,12 +127,14 @@ class Relay:
         """
         offer = parse_offer(sdp)
         views = [one for one in self._resources.matching(None, pid) if not one.publication]
-        if len(views) >= self._config.max_views_per_pid:
-            self._end(views[0], on_purpose=True)
-        elif self._resources.viewers >= self._config.max_subscribers:
+        oldest = views[0] if len(views) >= self._config.max_views_per_pid else None
+        if oldest is None and self._resources.viewers >= self._config.max_subscribers:
             return Full()
-        if client and self._resources.views_of(client) >= self._config.max_views_per_client:
+        instead = oldest is not None and oldest.client == client
+        if client and self._resources.views_of(client) - instead >= self._config.max_views_per_client:
             return Full()
+        if oldest is not None:
+            self._end(oldest, on_purpose=True)
         made = self._create(show, pid, offer, lambda local: answer_viewer(offer, local, _random_u32))
         if isinstance(made, Created):
             made.resource.client = client

@@ -106,6 +106,11 @@ async def test_views_are_counted_by_whence_they_come() -> None:
         assert await peers(worker) == (0, 2)
         assert await watch("p_three", **{"vendue-client": "home"}) == 201
         assert (await post(worker, "/whep/demo", offers.chrome("recvonly"), "p_four")).status_code == 201
+        for _ in range(9):  # as many as one pid may have
+            assert (await post(worker, "/whep/demo", offers.chrome("recvonly"), "p_four")).status_code == 201
+        before = await peers(worker)
+        assert await watch("p_four") == 503
+        assert await peers(worker) == before, "a view that is refused ends no other"
         assert (await worker.http.delete("/by-tag/p_one")).status_code == 200
         assert await watch("p_four") == 201
 
