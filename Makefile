@@ -3,7 +3,7 @@
 # make check              the fast subset (< 60 s)
 # make bench              measures the README's numbers
 # make bench-relay        the relay beside Janus, pion and werift in one run, and how many viewers it can carry
-# make bench-buy          purchases over HTTP: a second and by CPU, how long they take, and beside a crowd at what is sold out
+# make bench-buy          purchases over HTTP: a second and by CPU, how long they take, beside a crowd at what is sold out, and beside Vendure
 # make soak               a million purchases over HTTP, store and web workers killed meanwhile (SOAK_PURCHASES=n)
 # make soak-failover      20 sales a kind of failover: primary killed, silent, cut off (FAILOVER_SEEDS=n)
 # make fuzz               parsers, kernel and router with 50 times the examples (FUZZ_TIMES=n)
@@ -35,6 +35,7 @@ bench-buy: .make/dev
 	./scripts/bench-debian.sh
 	$(BIN)/python bench/buy.py
 	$(BIN)/python bench/crowd.py
+	-$(BIN)/python bench/shop.py
 
 bench: .make/dev
 	$(BIN)/python -m bench

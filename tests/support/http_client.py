@@ -27,6 +27,8 @@ class Caller:
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
     _head: str = field(init=False)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    """Of the last answer; all in lower case."""
 
     def __post_init__(self) -> None:
         self._head = (
@@ -54,6 +56,7 @@ class Caller:
         lines = head.split("\r\n")
         fields = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
         body = await self._reader.readexactly(int(fields.get("content-length", "0")))
+        self.headers = fields
         if fields.get("connection") == "close":
             self.close()
         return int(lines[0].split(" ")[1]), json.loads(body) if body else None
