@@ -79,7 +79,7 @@ export interface Order {
   tax_minor: number;
   total_minor: number;
   currency: string;
-  state: "held" | "paying" | "paid" | "cancelled" | "expired" | "refund_due" | "refunded";
+  state: "open" | "held" | "paying" | "paid" | "cancelled" | "expired" | "refund_due" | "refunded";
   expires_at_ms: number | null;
   expires_sale_ms?: number | null;
   remaining_ms: number | null;

@@ -16,6 +16,9 @@ const NOTES = {
   slow: () => "The bank is taking its time. Your item stays held.",
   sold_out: () => "Others were faster: there is none left. Nothing was charged.",
   limit_reached: () => "You have all that one person may have. Nothing was charged.",
+  show_closed: () => "The show is not open now. Nothing was charged.",
+  not_for_sale: () => "The host has taken it out of the bag. Nothing was charged.",
+  coupon_used_up: () => "Others used the coupon up. Nothing was charged.",
   sales_paused: () => "Sales are paused. Nothing was charged; try again when they go on.",
 };
 
