@@ -64,7 +64,7 @@ def vendue(scratch: Path) -> Generator[Running]:
         asyncio.run(_open_show(server.port, token))
         (media,) = server.workers("server media")
         urls = ("--whip", f"{server.url}/whip/{SHOW}", "--whep", f"{server.url}/whep/{SHOW}")
-        yield Running(media, (*urls, "--header", f"Authorization: Bearer {token}"))
+        yield Running(media, (*urls, "--publish-header", f"Authorization: Bearer {token}"))
 
 
 async def _open_show(port: int, token: str) -> None:
