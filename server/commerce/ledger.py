@@ -128,8 +128,8 @@ class Ledger:
         """Begin an attempt to pay, or join the running one when the token is the same.
 
         An open order's units are reserved now. Refusals: unknown_order (also somebody else's), hold_expired,
-        payment_in_progress, illegal_transition; of an open order also banned, show_closed, sales_paused,
-        not_for_sale, limit_reached, coupon_used_up, sold_out, and it stays open.
+        payment_in_progress, illegal_transition; of an open order also those of `hold` from banned to
+        not_for_sale and of its caps, quotas and stock, and it stays open.
         """
         token_print = blake2s(payment_token.encode(), key=self._secret[:32], person=b"paytoken").hexdigest()
         asked = (order, token_print, self._extension_ms, ASK_AFTER_MS)

@@ -76,17 +76,21 @@ class Sale(Coupons):
         for line in wanted:
             if line.sku not in self.products:
                 return Refused("unknown_sku", _named(wanted, line.sku))
+        if refused := self._not_selling(pid, wanted):
+            return refused
+        drawn = next((line.sku for line in wanted if self.products[line.sku].policy == "lottery"), None)
+        return Refused("lottery_only", _named(wanted, drawn)) if drawn else None
+
+    def _not_selling(self, pid: str, lines: Sequence[Wanted | Line]) -> Refused | None:
+        """Why nothing of these lines is sold to somebody now."""
         if pid in self.banned:
             return Refused("banned")
         if self.state != "live":
             return Refused("show_closed")
         if self.sales_paused:
             return Refused("sales_paused")
-        off = next((line.sku for line in wanted if line.sku in self.off), None)
-        if off:
-            return Refused("not_for_sale", _named(wanted, off))
-        drawn = next((line.sku for line in wanted if self.products[line.sku].policy == "lottery"), None)
-        return Refused("lottery_only", _named(wanted, drawn)) if drawn else None
+        off = next((line.sku for line in lines if line.sku in self.off), None)
+        return Refused("not_for_sale", _named(lines, off)) if off else None
 
     def _price(self, sku: str, ts: int) -> PriceInForce:
         return price_in_force(self.prices(sku), self.at(ts))
@@ -143,7 +147,9 @@ class Sale(Coupons):
         if order.state not in PENDING:
             return Refused("illegal_transition", {"state": order.state})
         opened = order.state == "open"
-        if opened and (refused := self._cannot_reserve(order)):
+        if opened and (refused := self._not_selling(order.pid, order.lines)):
+            return refused
+        if opened and (refused := self._no_room(order.pid, order.lines)):
             return refused
         if order.state == "paying":
             return "paying" if order.attempts[-1] == token else Refused("payment_in_progress")
@@ -156,19 +162,6 @@ class Sale(Coupons):
             self._end_if_used_up(ts, order)
             self.give_turns(ts)
         return "paying"
-
-    def _cannot_reserve(self, order: Order) -> Refused | None:
-        """Why an open order cannot take its units now."""
-        if order.pid in self.banned:
-            return Refused("banned")
-        if self.state != "live":
-            return Refused("show_closed")
-        if self.sales_paused:
-            return Refused("sales_paused")
-        off = next((line.sku for line in order.lines if line.sku in self.off), None)
-        if off:
-            return Refused("not_for_sale", _named(order.lines, off))
-        return self._no_room(order.pid, order.lines)
 
     def settle(self, ts: int, order: Order, attempt: int, *, approved: bool) -> str:
         """Book the outcome of an attempt.

@@ -97,6 +97,7 @@ async def my_orders(call: Call[None]) -> Answer:
         "payment_in_progress",
         "payment_unknown",
         "banned",
+        "guests_closed",
         "show_closed",
         "sales_paused",
         "not_for_sale",

@@ -39,7 +39,8 @@ async def test_a_codec_that_both_have_is_relayed_and_seen(
         assert drawn.issuperset(numbers)
         video = await inbound_video(viewer)
         assert video["width"] == 640
-        assert video["frames"] >= 0.8 * video["received"]  # a busy machine shows fewer than it decodes
+        # What came before its first keyframe it cannot decode.
+        assert video["frames"] >= 0.8 * video["received"]
 
 
 async def seen(viewer: Page, frames: int) -> None:

@@ -52,7 +52,9 @@ async def test_a_declined_payment_gives_the_unit_back(web: Web) -> None:
     assert answer["order"]["state"] == "open"
     assert await stock(web) == (1, 0, 0)
     assert (await expect(200, pay(web, "boris", boris)))["state"] == "paid"
+    before = await web.digest()
     await refused(409, "sold_out", pay(web, "anna", anna))
+    assert await web.digest() == before
     cancel = web.call("POST", f"orders/{anna['id']}/cancel", {}, token=web.bearer("anna"))
     assert (await expect(200, cancel))["state"] == "cancelled"
     assert await stock(web) == (0, 0, 1)
@@ -78,8 +80,9 @@ async def test_a_show_that_is_paused_reserves_nothing(web: Web) -> None:
     await expect(201, put(web, stock=1))
     order = await expect(201, buy(web, "anna"))
     await expect(200, web.call("POST", "pause", token=web.creator))
+    before = await web.digest()
     await refused(409, "show_closed", pay(web, "anna", order))
-    assert await stock(web) == (1, 0, 0)
+    assert await web.digest() == before
     await expect(200, web.call("POST", "resume", token=web.creator))
     assert (await expect(200, pay(web, "anna", order)))["state"] == "paid"
 
@@ -96,17 +99,20 @@ async def test_one_product_that_is_paid_first_opens_the_whole_bag(web: Web) -> N
 
 async def test_what_goes_by_lottery_is_neither_ordered_nor_waited_for(web: Web) -> None:
     await expect(201, put(web, stock=1, hold_policy="lottery"))
+    before = await web.digest()
     await refused(409, "lottery_only", buy(web, "anna"))
     wait = web.call("POST", "products/kiln/waitlist", {}, token=web.bearer("anna"), key="w")
     await refused(409, "lottery_only", wait)
-    assert await stock(web) == (1, 0, 0)
+    assert await web.digest() == before
 
 
 async def test_the_pin_tells_the_policy_and_keeps_it(web: Web) -> None:
     await expect(201, put(web, stock=1))
     pinned = await expect(200, web.call("PUT", "pin", {"sku": "kiln"}, token=web.creator))
     assert pinned["hold_policy"] == "pay_first"
+    before = await web.digest()
     await refused(409, "policy_pinned", put(web, hold_policy="hold"))
+    assert await web.digest() == before
     await expect(200, put(web, title="Big kiln"))  # all else may change
     before = await web.digest()
     file = "sku,title,price_minor,hold_policy\nkiln,Kiln,900,lottery\n"
@@ -117,3 +123,20 @@ async def test_the_pin_tells_the_policy_and_keeps_it(web: Web) -> None:
     await web.call("DELETE", "pin", token=web.creator)
     await expect(200, put(web, hold_policy="hold"))
     assert (await expect(201, buy(web, "anna")))["state"] == "held"
+
+
+async def test_what_others_used_up_meanwhile_refuses_the_payment(web: Web) -> None:
+    await expect(201, put(web, stock=5))
+    few = {"sku": "kiln", "price_minor": 700, "duration_s": 60, "quantity": 1}
+    flash = await expect(201, web.call("POST", "flash", few, token=web.creator))
+    await expect(201, web.call("PUT", "coupons/one", {"percent_off": 10, "quantity": 1}, token=web.creator))
+    anna, boris = [await expect(201, buy(web, who, coupon="one")) for who in ("anna", "boris")]
+    assert {anna["total_minor"], boris["total_minor"]} == {630}
+    assert (await expect(200, pay(web, "anna", anna)))["state"] == "paid"
+    before = await web.digest()
+    await refused(409, "limit_reached", pay(web, "boris", boris))
+    assert await web.digest() == before
+    undo = web.call("POST", f"flash/{flash['id']}/refund_all", {"reason": "typo"}, token=web.creator, key="u")
+    await expect(200, undo)
+    mine = await expect(200, web.call("GET", "/api/v1/me/orders", token=web.bearer("boris")))
+    assert [order["state"] for order in mine["orders"]] == ["cancelled"], "an open order at it, too"

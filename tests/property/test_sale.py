@@ -95,7 +95,7 @@ MUTATIONS = {
     "opening reserves": ("if pay_first then --", "if false then --"),
     "paid first without room": ("no, due = room_for(o.pid, lines_of(o))\n  if no", "due = {}\n  if no"),
     "declined keeps its units": ("move(o, 1, -1, 0, -1)\n      become(o, 'open'", "become(o, 'open'"),
-    "who is banned begins to pay": ("opened then\n  if banned(actor) then", "opened then\n  if false then"),
+    "who is banned begins to pay": ("local no = not_selling(lines_of(o))", "local no"),
     "what goes by lottery is ordered": ("if policy == 'lottery' then", "if false then"),
     "what goes by lottery is waited for": ("if p.hold_policy == 'lottery' then", "if false then"),
     "another policy while pinned": ("if p and is_policy_fixed(p, arg(11)) then", "if false then"),

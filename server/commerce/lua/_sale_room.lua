@@ -1,6 +1,17 @@
 -- for: hold pay_begin settle cancel restock refund undo_flash lot_open lot_cancel sweep wait_join wait_leave draw_open draw_enter draw_award draw_cancel
 -- Room for more: what a viewer may have yet, what is on the shelf, and due holds, which count as free.
 
+-- Why nothing of these lines is sold to the actor now, or nil.
+local function not_selling(lines)
+  if banned(actor) then return refuse('banned') end
+  if not authorise('buy') then return refuse(token_role == 'guest' and 'guests_closed' or 'forbidden') end
+  if show.state ~= 'live' then return refuse('show_closed') end
+  if show.sales_paused == '1' then return refuse('sales_paused') end
+  for _, l in ipairs(lines) do
+    if product(l.sku).off then return refuse_line('not_for_sale', lines, l) end
+  end
+end
+
 -- Due holds count as free. Adds their lines up one by one, the longest due first, until short() finds no refusal any more;
 -- free(order, line) says whether that made room. Returns the last refusal, or nil and the due orders that have to be
 -- expired before anything else is written.

@@ -36,13 +36,8 @@ end
 for _, l in ipairs(lines) do
   if not product(l.sku) then return refuse_line('unknown_sku', lines, l) end
 end
-if banned(actor) then return refuse('banned') end
-if not authorise('buy') then return refuse(token_role == 'guest' and 'guests_closed' or 'forbidden') end
-if show.state ~= 'live' then return refuse('show_closed') end
-if show.sales_paused == '1' then return refuse('sales_paused') end
-for _, l in ipairs(lines) do
-  if product(l.sku).off then return refuse_line('not_for_sale', lines, l) end
-end
+local closed = not_selling(lines)
+if closed then return closed end
 local pay_first = false
 for _, l in ipairs(lines) do
   local policy = product(l.sku).hold_policy

@@ -18,13 +18,8 @@ end
 
 local opened, due = o.state == 'open', {}
 if opened then
-  if banned(actor) then return refuse('banned') end
-  if show.state ~= 'live' then return refuse('show_closed') end
-  if show.sales_paused == '1' then return refuse('sales_paused') end
-  for _, l in ipairs(lines_of(o)) do
-    if product(l.sku).off then return refuse_line('not_for_sale', lines_of(o), l) end
-  end
-  local no
+  local no = not_selling(lines_of(o))
+  if no then return no end
   no, due = room_for(o.pid, lines_of(o))
   if no then return no end
   expire_all(due)

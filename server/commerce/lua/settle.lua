@@ -65,16 +65,15 @@ end
 local no, due = {'undone'}, nil
 if not has_undone(o) then no, due = room_for(o.pid, lines_of(o)) end
 if no and no[1] == 'sweep' then return no end
+redis.call('ZREM', base .. 'holds', o.id) -- of one that is open again
 if no then
   o.paid_by = n
-  redis.call('ZREM', base .. 'holds', o.id)
   money_is_due(o, o.total_minor, no_units(o), 'paid too late', false)
   become(o, 'refund_due', 'refund_due')
   return close()
 end
 expire_all(due)
 o.paid_by = n
-redis.call('ZREM', base .. 'holds', o.id) -- of one that is open again
 move(o, -1, 0, 1, 1)
 count_buyer(o, 1)
 become(o, 'paid', 'paid')
