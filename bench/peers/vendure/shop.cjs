@@ -1,5 +1,5 @@
 /**
- * Vendure as one would run it behind a shop: PostgreSQL, stock tracked, no logging. One tracked product is made at the first start.
+ * Vendure as one would run it behind a shop: PostgreSQL, stock tracked, no logging. Two tracked products are made at the start: STOCK mugs, and vases in plenty.
  * node shop.cjs PORT SOCKET_DIRECTORY STOCK; prints "ready" when it serves. Its payment handler says yes at once, as our `tok_ok` does.
  */
 const { writeFileSync } = require("node:fs");
@@ -31,7 +31,7 @@ const initial = {
   collections: [],
 };
 const product = "name,slug,description,assets,facets,optionGroups,optionValues,sku,price,taxCategory,stockOnHand,trackInventory,variantAssets,variantFacets\n"
-  + `Mug,mug,A mug,,,,,mug,36.00,standard,${stock},true,,\n`;
+  + `Mug,mug,A mug,,,,,mug,36.00,standard,${stock},true,,\nVase,vase,A vase,,,,,vase,36.00,standard,100000,true,,\n`;
 
 async function main() {
   writeFileSync("products.csv", product);
