@@ -5,6 +5,7 @@
 # time are asked once more, alone (docs/decisions/0015-tests-asked-twice.md).
 set -eu
 cd "$(dirname "$0")/.."
+unset PYTHONDONTWRITEBYTECODE # each of the many servers would compile all of itself again
 AGAIN_MAX=3
 integration=tests/integration
 computing="tests/unit tests/property tests/simulation tests/fuzz"

@@ -25,6 +25,15 @@ export function layersFor({ width, height }) {
   return LAYERS.slice(pixels >= PIXELS_OF_THREE ? 0 : pixels >= PIXELS_OF_TWO ? 1 : 2);
 }
 
+/**
+ * What was agreed on, for another camera: as many of its layers as it can fill, from the first, which Chromium keeps
+ * longest; the others rest. Pure. @param {RTCRtpEncodingParameters[]} encodings @param {MediaTrackSettings} size
+ */
+export function refitted(encodings, size) {
+  const layers = layersFor(size).slice(-encodings.length);
+  return encodings.map((encoding, index) => ({ ...encoding, ...layers[index], rid: encoding.rid, active: index < layers.length }));
+}
+
 export class Whip {
   abort = new AbortController();
   peer = null;
@@ -67,7 +76,11 @@ export class Whip {
   /** Another camera or microphone, without a new connection. @param {MediaStreamTrack} track */
   async replace(track) {
     const sender = this.peer?.getSenders().find((candidate) => candidate.track?.kind === track.kind);
-    await sender?.replaceTrack(track);
+    if (!sender) return;
+    await sender.replaceTrack(track);
+    if (track.kind !== "video") return;
+    const parameters = sender.getParameters();
+    await sender.setParameters({ ...parameters, encodings: refitted(parameters.encodings, track.getSettings()) });
   }
 
   async run(stream, signal) {

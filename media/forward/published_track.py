@@ -109,6 +109,7 @@ class PublishedLayer:
         self.audience.codec = codec.name
         self._clock = clock
         self._frame_ticks = None
+        self.size = None
         self.b_frames = False
         self._restart()
 

@@ -3,14 +3,22 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 from support.browser import chromium
 from support.demo import Demo
 from support.server_process import ServerProcess
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser lives in one loop, so all who share it do."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session")
+def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     data_dir = tmp_path_factory.mktemp("demo") / "data"
     server = ServerProcess(data_dir, ["demo", "--data-dir", str(data_dir)])
     server.args += ["--port", str(server.port)]
@@ -18,7 +26,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(server)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def demo(running_demo: Demo) -> Demo:
+    """As it begins: the first product is on screen, at its own price."""
+    await running_demo.ask("PUT", "pin", {"sku": "dune"}, expected=200)
+    return running_demo
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running

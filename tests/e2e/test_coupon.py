@@ -14,8 +14,8 @@ SOON_MS = SOON_S * 1000
 
 
 async def test_a_coupon_is_typed_once_and_counts(demo: Demo, browser: Browser) -> None:
-    await demo.put_product("kettle", "Kettle", 5_000, stock=3, pin=True)
-    await demo.ask("PUT", "coupons/autumn", {"percent_off": 20, "skus": ["kettle"]}, expected=201)
+    await demo.put_product("samovar", "Samovar", 5_000, stock=3, pin=True)
+    await demo.ask("PUT", "coupons/autumn", {"percent_off": 20, "skus": ["samovar"]}, expected=201)
     async with person(browser, demo.links["watch"], PHONE) as ann:
         await expect(ann.get_by_test_id("buy")).to_contain_text("Buy for $50", timeout=SOON_MS)
         await ann.get_by_test_id("bag").click()

@@ -87,6 +87,9 @@ async def test_a_picture_gets_its_layer_and_the_studio_is_told(browser: Browser,
         del polls[:]
         await asyncio.sleep(POLLS_S)
         assert POLLS_S - 1 <= len(polls) <= POLLS_S + 1, "once a second"
+        await studio.locator("#cameras").dispatch_event("change")
+        for page in (viewer, neighbour):
+            await width(page, 320)
         first_frames = 'vendue_video_first_frame_seconds_count{worker="web-0"} 2.0'
         async with asyncio.timeout(SOON_S), httpx.AsyncClient() as client:
             while first_frames not in (await client.get(f"{live.server.url}/metrics")).text:

@@ -98,8 +98,8 @@ async def test_a_flash_price_that_repeats_says_which_window_it_is(demo: Demo, br
     status, _ = await creator.call("PUT", "/api/v1/shows/demo/products/again", body)
     assert status == 201
     async with (
-        person(browser, demo.links["watch"], PHONE, video=True) as ann,
-        person(browser, demo.links["studio"], DESKTOP, video=True) as studio,
+        person(browser, demo.links["watch"], PHONE) as ann,
+        person(browser, demo.links["studio"], DESKTOP) as studio,
     ):
         await studio.get_by_test_id("pin-again").click()
         await studio.get_by_test_id("flash-again").click()
@@ -134,8 +134,8 @@ async def test_the_last_unit_goes_to_one_and_the_other_sees_sold_out(demo: Demo,
     status, _ = await creator.call("PUT", f"{show}/pin", {"sku": "last"})
     assert status == 200
     async with (
-        person(browser, demo.links["watch"], PHONE, video=True) as ann,
-        person(browser, demo.links["watch"], PHONE, video=True) as bob,
+        person(browser, demo.links["watch"], PHONE) as ann,
+        person(browser, demo.links["watch"], PHONE) as bob,
     ):
         for page in (ann, bob):
             await expect(page.get_by_test_id("pin-title")).to_contain_text("Last one", timeout=SOON_MS)

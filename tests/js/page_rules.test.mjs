@@ -11,7 +11,7 @@ const { reconnectDelay } = await import("../../client_demo/js/live.js");
 const { forecast, reduced, repetition, typedPrice } = await import("../../client_demo/js/studio/flash.js");
 const { asked } = await import("../../client_demo/js/studio/reductions.js");
 const { verdict } = await import("../../client_demo/js/studio/health.js");
-const { layersFor } = await import("../../client_demo/js/whip.js");
+const { layersFor, refitted } = await import("../../client_demo/js/whip.js");
 const { moved, setId } = await import("../../client_demo/js/studio/bag.js");
 const { drawWords } = await import("../../client_demo/js/watch/draws.js");
 const { buyerName, kept, named } = await import("../../client_demo/js/studio/orders.js");
@@ -58,6 +58,12 @@ test("what is sold out can be waited for, and one is told where one would be", (
 test("a small camera sends fewer layers, and its full size among them", () => {
   const rids = (width, height) => layersFor({ width, height }).map(({ rid }) => rid).join("");
   assert.deepEqual([rids(1280, 720), rids(960, 540), rids(854, 480), rids(640, 480), rids(480, 270), rids(426, 240), rids()], ["qhf", "qhf", "hf", "hf", "hf", "f", "qhf"]);
+});
+
+test("another camera fills as many of the agreed layers as it can, and its full size is among them", () => {
+  const fits = (agreed, width, height) => refitted([...agreed].map((rid) => ({ rid })), { width, height }).map(({ rid, active, scaleResolutionDownBy }) => active ? `${rid}/${scaleResolutionDownBy}` : "-").join(" ");
+  assert.deepEqual([fits("qhf", 1280, 720), fits("qhf", 640, 480), fits("qhf", 320, 180)], ["q/4 h/2 f/1", "q/2 h/1 -", "q/1 - -"]);
+  assert.deepEqual([fits("hf", 1280, 720), fits("hf", 320, 180), fits("f", 1280, 720)], ["h/2 f/1", "h/1 -", "f/1"]);
 });
 
 test("orders that are over do not count against the limit", () => {

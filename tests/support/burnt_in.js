@@ -1,7 +1,8 @@
 /**
  * For pages under test: a counter burnt into the picture. `burnIn` makes a page's camera a canvas that shows the number of
- * each frame as black and white blocks, `readBack` reads it from the frames that a <video> shows. Both keep the wall clock
- * of one machine, so that what was drawn and what was seen can be put side by side.
+ * each frame as black and white blocks; a camera that is asked for later has half the size. `readBack` reads the number from
+ * the frames that a <video> shows. Both keep the wall clock of one machine, so that what was drawn and what was seen can be
+ * put side by side.
  */
 const BITS = 16;
 const FRAME_MS = 1000 / 30;
@@ -22,6 +23,10 @@ function burnIn(uplinkMs, noise) {
   const context = canvas.getContext("2d", { alpha: false });
   const picture = canvas.captureStream(0);
   const [track] = picture.getVideoTracks();
+  const small = document.createElement("canvas");
+  Object.assign(small, { width: WIDTH / 2, height: HEIGHT / 2 });
+  const smaller = small.getContext("2d", { alpha: false });
+  const cameras = [track, ...small.captureStream(0).getVideoTracks()];
   let number = 0;
   let due = performance.now();
   const draw = () => {
@@ -41,13 +46,19 @@ function burnIn(uplinkMs, noise) {
       context.fillStyle = on ? "#000" : "#fff";
       context.fillRect(bit * BLOCK, TOP + BLOCK, BLOCK, BLOCK);
     }
-    track.requestFrame();
+    if (track.readyState === "ended") smaller.drawImage(canvas, 0, 0, small.width, small.height);
+    for (const camera of cameras) camera.requestFrame();
     burnt.drawn.push([number, wall()]);
   };
   draw();
   const devices = navigator.mediaDevices;
   const real = devices.getUserMedia.bind(devices);
-  devices.getUserMedia = async ({ audio }) => new MediaStream([track, ...(await real({ audio })).getAudioTracks()]);
+  let asked = 0;
+  devices.getUserMedia = async ({ video, audio }) => {
+    const stream = audio ? await real({ audio }) : new MediaStream();
+    if (video) stream.addTrack(cameras[Math.min(asked++, 1)]);
+    return stream;
+  };
   const send = window.fetch;
   window.fetch = async (url, init = {}) => {
     if (!init.headers?.["Vendue-Press"] || !/(pin|flash)$/.test(url)) return send(url, init);

@@ -69,7 +69,7 @@ class BurntIn:
     @contextlib.asynccontextmanager
     async def _page(self, url: str, script: str, browser: Browser | None = None) -> AsyncGenerator[Page]:
         context = await (browser or self.browser).new_context(
-            viewport=PHONE, permissions=["camera", "microphone"]
+            viewport=PHONE, permissions=["camera", "microphone"], reduced_motion="reduce"
         )
         try:
             await context.add_init_script(f"{{{SCRIPT}\n{script}}}")
