@@ -3,10 +3,11 @@
 python bench/buy.py [--rounds 5] [--seconds 3] [--connections 256]
 
 Every purchase is a real one: bearer, rate limits, decoding, one script, a log entry, `appendfsync always`; a
-new idempotency key each time, 500 buyers in turn. The empty route answers as many bytes to the same request,
-in the same process behind the same server, in alternating rounds of the same run. `wrk` makes the load where
-it is installed, else a small client here. Prints one JSON line: medians, and the ratio of answers a second
-and of CPU an answer.
+new idempotency key each time, 500 buyers in turn. Two yardsticks answer as many bytes to the same request, in
+the same process behind the same server, in alternating rounds of the same run: `bare`, an ASGI callable in
+front of everything, and `empty`, the same as the only route of the application's own edge. `wrk` makes the
+load where it is installed, else a small client here. Prints one JSON line: medians, and the ratios of answers
+a second and of CPU an answer.
 """
 
 import argparse
@@ -26,10 +27,11 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvloop
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
@@ -39,6 +41,8 @@ from support.http_client import Caller  # noqa: E402
 from server import settings as server_settings  # noqa: E402
 from server import telemetry, tokens  # noqa: E402 - the checkout is on the path only from here on
 from server.app import web_worker  # noqa: E402
+from server.listening import tcp_listener  # noqa: E402
+from server.routes.edge import Edge  # noqa: E402
 from server.store.embedded import EmbeddedStore  # noqa: E402
 from server.web import WebServer, settle_memory  # noqa: E402
 
@@ -46,7 +50,7 @@ SHOW, SKU, PRICE_MINOR = "bench", "mug", 3_600
 SECRET = "a-secret-of-at-least-thirty-two-bytes!"
 BUYERS = 500
 ORDER = json.dumps({"sku": SKU, "quantity": 1, "price_minor": PRICE_MINOR})
-BUY_PATH, EMPTY_PATH = f"/api/v1/shows/{SHOW}/orders", "/empty"
+BUY_PATH, BARE_PATH, EMPTY_PATH = f"/api/v1/shows/{SHOW}/orders", "/bare", "/empty"
 EMPTY_BODY = b'"%s"' % (b"x" * 558)  # about an order
 
 LUA = """
@@ -68,8 +72,18 @@ function response(status) if status ~= %(status)d then bad = bad + 1; print("sta
 # The server under measurement, a process of its own.
 
 
+class Empty:
+    """Answers without a look at what was asked."""
+
+    head: Final = [(b"content-type", b"application/json"), (b"content-length", str(len(EMPTY_BODY)).encode())]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.head})
+        await send({"type": "http.response.body", "body": EMPTY_BODY})
+
+
 async def serve(url: str, listener: socket.socket) -> None:
-    """A web worker with the empty route in front of it."""
+    """A web worker with the yardsticks in front of it."""
     telemetry.configure("web", "warning")
     overrides = {
         "redis": {"url": url},
@@ -77,17 +91,12 @@ async def serve(url: str, listener: socket.socket) -> None:
         "payments": {"test_mode": True},
         "limits": {"exempt_loopback": True},
     }
-    head = [(b"content-type", b"application/json"), (b"content-length", str(len(EMPTY_BODY)).encode())]
     async with web_worker(server_settings.load(None, overrides, environ={})) as worker:
         settle_memory()
-        purchases = worker.app
+        apps: dict[str, ASGIApp] = {BARE_PATH: Empty(), EMPTY_PATH: Edge([Route(EMPTY_PATH, Empty())])}
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["path"] != EMPTY_PATH:
-                await purchases(scope, receive, send)
-                return
-            await send({"type": "http.response.start", "status": 200, "headers": head})
-            await send({"type": "http.response.body", "body": EMPTY_BODY})
+            await apps.get(scope["path"], worker.app)(scope, receive, send)
 
         await WebServer(replace(worker, app=app), 1.0).serve([listener])
 
@@ -215,11 +224,11 @@ async def prepare(port: int, **more_stock: int) -> list[str]:
 def measure(
     port: int, pid: int, bearers: list[str], options: argparse.Namespace, scratch: Path
 ) -> dict[str, Any]:
-    """Alternate the two loads; the medians."""
-    empty, buy = Load(EMPTY_PATH, 200), Load(BUY_PATH, 201)
+    """Alternate the loads; the medians."""
+    bare, empty, buy = Load(BARE_PATH, 200), Load(EMPTY_PATH, 200), Load(BUY_PATH, 201)
     has_wrk = shutil.which("wrk") is not None and not options.own_client
     for number in range(options.rounds + 1):  # the first round warms up and is not counted
-        for load in (empty, buy):
+        for load in (bare, empty, buy):
             before, started = cpu_s(pid), time.monotonic()
             if has_wrk:
                 answers = run_wrk(port, load, bearers, options, scratch)
@@ -227,21 +236,15 @@ def measure(
                 answers = run_pump(port, load, bearers, options)
             if number:
                 load.note(answers, time.monotonic() - started, cpu_s(pid) - before)
-    medians = {
-        name: statistics.median(values) for name, values in (("empty", empty.per_s), ("buy", buy.per_s))
-    }
-    cpu = {name: statistics.median(values) for name, values in (("empty", empty.cpu_us), ("buy", buy.cpu_us))}
-    return {
-        "what": "purchases over HTTP / empty ASGI route, one web worker",
-        "purchases_per_s": round(medians["buy"]),
-        "empty_per_s": round(medians["empty"]),
-        "ratio": round(medians["buy"] / medians["empty"], 3),
-        "purchase_cpu_us": round(cpu["buy"], 1),
-        "empty_cpu_us": round(cpu["empty"], 1),
-        "cpu_ratio": round(cpu["empty"] / cpu["buy"], 3),
-        "client": "wrk" if has_wrk else "own",
-        "rounds": options.rounds,
-    }
+    measured: dict[str, Any] = {"what": "purchases over HTTP beside an empty ASGI route, one web worker"}
+    for name, load in (("purchase", buy), ("empty", empty), ("bare", bare)):
+        measured[f"{name}_per_s"] = round(statistics.median(load.per_s))
+        measured[f"{name}_cpu_us"] = round(statistics.median(load.cpu_us), 1)
+    for name in ("empty", "bare"):
+        rate = measured["purchase_per_s"] / measured[f"{name}_per_s"]
+        cpu = measured[f"{name}_cpu_us"] / measured["purchase_cpu_us"]
+        measured |= {f"rate_ratio_{name}": round(rate, 3), f"cpu_ratio_{name}": round(cpu, 3)}
+    return {**measured, "client": "wrk" if has_wrk else "own", "rounds": options.rounds}
 
 
 @contextlib.asynccontextmanager
@@ -249,7 +252,7 @@ async def running(scratch: Path, *python: str) -> AsyncGenerator[tuple[int, int]
     """A web worker with a store of its own: its port and pid. `python` goes before this file's name."""
     store = EmbeddedStore(scratch / "data")
     url = await store.start()
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = tcp_listener("127.0.0.1", 0)
     fd = listener.fileno()
     server = subprocess.Popen([sys.executable, *python, __file__, "--serve", url, str(fd)], pass_fds=[fd])
     try:

@@ -20,7 +20,7 @@ from media.events import Events
 from media.memory import TRIM_AFTER_SETTLED, trimmer
 from media.signalling import Signalling
 from media.transport.relay import Relay
-from media.transport.tcp import TcpPassages
+from media.transport.tcp import TcpPassages, tcp_listener
 from media.transport.udp import open_socket
 
 __all__ = ["IceServer", "MediaConfig", "MediaWorker", "run_media"]
@@ -148,7 +148,7 @@ async def run_media(config: MediaConfig) -> None:
 def _listen(config: MediaConfig) -> socket.socket:
     """The HTTP service's socket; a unix socket is for this user alone."""
     if not config.socket_path:
-        return socket.create_server((config.http_host, config.http_port), backlog=512)
+        return tcp_listener(config.http_host, config.http_port, backlog=512)
     _unlink(config.socket_path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
@@ -165,9 +165,7 @@ def _tcp_passages(config: MediaConfig, udp: socket.socket) -> TcpPassages | None
     if config.tcp_port is None:
         return None
     host, port = str(udp.getsockname()[0]), int(udp.getsockname()[1])
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = host == "::"
-    listener = socket.create_server((host, config.tcp_port), family=family, backlog=128, dualstack_ipv6=both)
+    listener = tcp_listener(host, config.tcp_port, backlog=128, dualstack_ipv6=host == "::")
     return TcpPassages(listener, ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port))
 
 

@@ -1,17 +1,16 @@
 #!/bin/sh
-# All tests, in three lanes at once: those with browsers and other people's programs, and then the last of those of the server's
-# parts; the others of these; and, at low priority beside both, the linters, what only computes, and the long sales. So all end
-# at about the same time. Exit status 0 when all pass; their outputs follow each other. A few that failed in what runs in real
-# time are asked once more, alone (docs/decisions/0015-tests-asked-twice.md).
+# All tests, in three lanes at once. Two in real time: one takes those with browsers and other people's programs, and both
+# then take from the others of the server's parts whatever nobody has taken. At low priority beside them: the linters, what
+# only computes, and the long sales. Exit status 0 when all pass; the lanes' outputs follow each other. A few that failed in
+# what runs in real time are asked once more, alone (docs/decisions/0015-tests-asked-twice.md).
 set -eu
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE # each of the many servers would compile all of itself again
-AGAIN_MAX=3
+AGAIN_MAX=4
 integration=tests/integration
 computing="tests/unit tests/property tests/simulation tests/fuzz"
 sales="tests/soak $integration/test_flash_sale.py"
-parts="$integration/live $(echo $integration/test_[a-r]*.py | sed "s, $integration/test_flash_sale.py,,")"
-others=$(echo $integration/test_[!a-r]*.py)
+parts="live a-b c-d e-f h i-m n-r s-z" # of tests/integration, by the first letters of their names
 pages=
 for folder in tests/*/; do # whatever is in no other lane
     case " $computing $integration tests/soak tests/js tests/support tests/__pycache__ " in
@@ -32,7 +31,7 @@ ended() {
     child=
     echo "$status" >"$logs/$name.status"
 }
-# tests NAME NICENESS FOLDERS...
+# tests NAME NICENESS FILES...
 tests() {
     name=$1 niceness=$2
     shift 2
@@ -47,6 +46,20 @@ lane() {
     } >"$logs/$1" 2>&1 &
     lanes="$lanes $!"
 }
+# files PART: what a part of the server's tests consists of.
+files() {
+    case $1 in
+    live) echo "$integration/live" ;;
+    *) echo "$integration"/test_[$1]*.py | sed "s, *$integration/test_flash_sale.py,," ;;
+    esac
+}
+# whatever_is_left: take one part after another that nobody has taken.
+whatever_is_left() {
+    for part in $parts; do
+        # shellcheck disable=SC2046 # files without spaces
+        if mkdir "$logs/taken-$part" 2>/dev/null; then tests "part-$part" 0 $(files "$part"); fi
+    done
+}
 # shellcheck disable=SC2086 # folders without spaces
 compute() {
     ended lint nice -n 10 make -s lint
@@ -57,39 +70,30 @@ compute() {
 trap 'kill $lanes $child 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
 
+lane parts whatever_is_left
+lane computing compute
 # shellcheck disable=SC2086
-{
-    lane parts tests parts 0 $parts
-    lane computing compute
-    tests pages 0 $pages
-    tests others 0 $others
-}
+tests pages 0 $pages
+whatever_is_left
 for pid in $lanes; do wait "$pid" || true; done
 lanes=
 for log in parts computing; do echo "=== $log ===" && cat "$logs/$log"; done
 
 failed=0
-# must NAME: it has no second chance.
-must() { [ "$(cat "$logs/$1.status")" = 0 ] || failed=1; }
-# once_more NAME FOLDERS...: does it pass when its few failed tests are alone on the machine?
-once_more() {
-    cache="$logs/$1.cache" how=$(cat "$logs/$1.status")
-    shift
-    [ "$how" = 0 ] && return
-    again=$(.venv/bin/pytest -q --collect-only -o cache_dir="$cache" --last-failed --last-failed-no-failures none "$@" | grep '::' || true)
-    [ "$how" = 1 ] && [ -n "$again" ] && [ "$(echo "$again" | wc -l)" -le $AGAIN_MAX ] || return 1
+for name in lint page-tests computing; do # no second chance
+    [ "$(cat "$logs/$name.status")" = 0 ] || failed=1
+done
+for name in pages sales $(printf 'part-%s ' $parts); do
+    [ "$(cat "$logs/$name.status")" -le 1 ] || failed=1 # more than failed tests: a broken file, a signal
+done
+cat "$logs"/pages.cache/v/cache/lastfailed "$logs"/sales.cache/v/cache/lastfailed "$logs"/part-*.cache/v/cache/lastfailed 2>/dev/null |
+    sed -n 's/^  "\(.*\)": true,*$/\1/p' >"$logs/again"
+if [ -s "$logs/again" ]; then
     echo "=== once more, alone ==="
-    .venv/bin/pytest -o cache_dir="$cache" --last-failed --last-failed-no-failures none "$@" || return 1
-    echo "NOT STEADY, to be mended: it failed above and passed alone:" && echo "$again"
-}
-must lint
-must page-tests
-must computing
-# shellcheck disable=SC2086
-{
-    once_more pages $pages || failed=1
-    once_more parts $parts || failed=1
-    once_more others $others || failed=1
-    once_more sales $sales || failed=1
-}
+    if [ "$(wc -l <"$logs/again")" -le $AGAIN_MAX ] && .venv/bin/pytest -o cache_dir="$logs/again.cache" @"$logs/again"; then
+        echo "NOT STEADY, to be mended: it failed above and passed alone:" && cat "$logs/again"
+    else
+        failed=1
+    fi
+fi
 exit "$failed"

@@ -20,12 +20,12 @@ from typing import Final
 
 from server import telemetry
 from server.children import Child, Command, stop_all
+from server.listening import tcp_listener
 from server.secret import with_secret
 from server.settings import Settings
 from server.settings_sections import UNIX_PATH_MAX_BYTES
 from server.store.embedded import EmbeddedStore, EmbeddedStoreError
 
-BACKLOG: Final = 4096  # a whole crowd that reconnects after a restart waits here, not at a refused port
 STOP_GRACE_S: Final = 5.0  # to end after the drain, before SIGKILL
 SOCKET_NAME: Final = "media-99.sock"  # the longest
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -123,9 +123,8 @@ FROM_PARENT: Final = "--from-parent"
 
 def listen(host: str, port: int) -> socket.socket:
     """The listening TCP socket; raises StartError when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return tcp_listener(host, port)
     except OSError as error:
         raise StartError(f"cannot listen on http.host {host}, http.port {port}: {error.strerror}") from None
 

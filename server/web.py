@@ -13,11 +13,11 @@ from typing import Final
 import uvicorn
 
 from server.app import WebWorker, web_worker
+from server.listening import BACKLOG, tcp_listener
 from server.routes.http_protocol import ARRIVAL_S, WebProtocol
 from server.settings import Settings
 from server.telemetry import get_logger
 
-BACKLOG: Final = 4096  # ten thousand viewers that come back at once are let in within seconds
 ARRIVAL_CHECK_TICKS: Final = 50  # of 0.1 s
 KEEP_ALIVE_S: Final = 65  # longer than the usual proxy keeps its side open (60 s)
 
@@ -109,10 +109,4 @@ def listening_socket(settings: Settings) -> socket.socket:
     """Return the socket that the supervisor has opened for all web workers, or a new one."""
     if settings.process.listen_fd is not None:
         return socket.socket(fileno=settings.process.listen_fd)
-    listener = socket.create_server(
-        (settings.http.host, settings.http.port),
-        family=socket.AF_INET6 if ":" in settings.http.host else socket.AF_INET,
-        backlog=BACKLOG,
-    )
-    listener.setblocking(False)
-    return listener
+    return tcp_listener(settings.http.host, settings.http.port)

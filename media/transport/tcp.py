@@ -24,6 +24,20 @@ _MAX_FRAME = 1500
 _BATCH = 64
 
 
+def tcp_listener(host: str, port: int, *, backlog: int, dualstack_ipv6: bool = False) -> socket.socket:
+    """Listen; what is accepted sends at once (TCP_NODELAY). OSError when the address cannot be had.
+
+    The kernel hands the option on to accepted sockets, of which asyncio sets it for none: a listener that
+    Python makes has no protocol number. Packets would wait for the ACK of those before them.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server(
+        (host, port), family=family, backlog=backlog, dualstack_ipv6=dualstack_ipv6
+    )
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 class TcpPassages:
     """The listening side. `target` is where the worker's UDP port can be reached from here."""
 

@@ -46,6 +46,9 @@ async def shrunk_and_grown(viewer: Page) -> None:
     """The layer follows the size of the picture; sizes in between are told once a second at most."""
     told = posts(viewer, "/layer")
     await viewer.set_viewport_size(SMALL)
+    async with asyncio.timeout(SOON_S):
+        while not told:
+            await asyncio.sleep(0.1)
     await width(viewer, 320)
     assert 160 < told[-1][1]["maxWidth"] <= 320
     assert await viewer.evaluate(TELL_GARBAGE) == 400

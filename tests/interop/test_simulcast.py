@@ -57,6 +57,7 @@ async function inbound(name) {
 </script>"""
 
 FREEZE_FRAMES = 6  # 200 ms
+OWN_LOSSES = 0.02  # of a path that leads through this process, which is busy at times
 RECOVERED_S = 2.0  # nobody goes up within five
 URL = "http://localhost/"  # getUserMedia wants a secure origin
 
@@ -155,4 +156,5 @@ async def test_who_loses_packets_gets_a_smaller_layer_and_the_large_one_back(mim
         await live.until(live.equal, 90)
         after = await live.frames()
         assert after["a"] > before["a"]
-        assert after["a"] - before["a"] >= after["b"] - before["b"] - FREEZE_FRAMES, "going up is no freeze"
+        spoilt, direct = [after[name] - before[name] for name in ("a", "b")]
+        assert spoilt >= direct * (1 - OWN_LOSSES) - FREEZE_FRAMES, "going up is no freeze"

@@ -49,7 +49,7 @@ class BurntIn:
         url = f"{self.server.url}/studio/{SHOW}#token={self.token}"
         script = f"burnIn({json.dumps(list(uplink_ms))}, {json.dumps(noise)});"
         script += f"sendOnly({json.dumps(codec)});" if codec else ""
-        async with self._page(url, script) as page:
+        async with self._page(url, script, self.browser, ["camera", "microphone"]) as page:
             await page.get_by_test_id("go-live").click()
             await expect(page.locator("#on")).to_have_text("LIVE", timeout=SOON_S * 1000)
             yield page
@@ -58,19 +58,19 @@ class BurntIn:
     async def viewer(
         self, behind_ms: int | None = None, *, browser: Browser | None = None, host: str = "127.0.0.1"
     ) -> AsyncGenerator[Page]:
-        """The watch page; `behind_ms` replaces the playout delay that it asks for. `browser` may be elsewhere
-        and know the server as `host`.
+        """The watch page of somebody who has let nobody use a camera; `behind_ms` replaces the playout
+        delay that it asks for. `browser` may be elsewhere and know the server as `host`.
         """
         script = f"readBack({json.dumps(PIN_CARD)});" + ("" if behind_ms is None else KEEP_BEHIND % behind_ms)
         url = f"http://{host}:{self.server.port}/watch/{SHOW}"
-        async with self._page(url, script, browser) as page:
+        async with self._page(url, script, browser or self.browser, []) as page:
             yield page
 
     @contextlib.asynccontextmanager
-    async def _page(self, url: str, script: str, browser: Browser | None = None) -> AsyncGenerator[Page]:
-        context = await (browser or self.browser).new_context(
-            viewport=PHONE, permissions=["camera", "microphone"], reduced_motion="reduce"
-        )
+    async def _page(
+        self, url: str, script: str, browser: Browser, permissions: list[str]
+    ) -> AsyncGenerator[Page]:
+        context = await browser.new_context(viewport=PHONE, permissions=permissions, reduced_motion="reduce")
         try:
             await context.add_init_script(f"{{{SCRIPT}\n{script}}}")
             page = await context.new_page()

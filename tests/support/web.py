@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import inspect
-import socket
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from support.http_client import NO_TLS
 
 from server import tokens
 from server.app import WebWorker, web_worker
+from server.listening import tcp_listener
 from server.settings import Settings, load
 from server.store.store import Store
 from server.web import WebServer
@@ -86,6 +86,9 @@ class Web:
             await expect(200, self.call("POST", f"{path}/start", token=self.creator))
 
     async def digest(self, show: str = SHOW) -> dict[str, str]:
+        """Everything of the show, once no money of an earlier payment moves any more."""
+        while self.worker.services.checkout.is_busy:
+            await asyncio.sleep(0.01)
         return await stores.digest(self.store, show)
 
 
@@ -123,7 +126,7 @@ async def running(store: Store, data_dir: Path, **overrides: object) -> AsyncGen
         if name == "auth":
             sections[name] = {"secret": SECRET, **section}  # type: ignore[dict-item]
     settings = load(None, sections, environ={})
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+    with contextlib.closing(tcp_listener("127.0.0.1", 0)) as listener:
         async with web_worker(settings) as worker:
             server = _Server(worker, 5.0)
             serving = asyncio.create_task(server.serve([listener]))
