@@ -224,7 +224,9 @@ Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class Limits(Section):
-    """What one address, one subject and one process may use. Rates are per second, bursts are counts."""
+    """What one address (of IPv6 a /64), one subject and one process may use. Rates are per second, bursts are
+    counts.
+    """
 
     exempt_loopback: bool = False
     requests_per_s: Rate = 50.0

@@ -1,13 +1,15 @@
 """Request headers that mean the same on every route: who the peer is, its key, its moment of pressing."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from server.errors import Problem
 from server.ids import is_idempotency_key
 
 _Network = IPv4Network | IPv6Network
+CUSTOMER_BITS: Final = 64
 
 
 class Press(NamedTuple):
@@ -29,13 +31,14 @@ class Peers:
         )
 
     def address(self, client: tuple[str, int] | None, forwarded: str | None) -> str:
-        """Return the nearest address that is not a trusted proxy.
+        """Return what limits count the peer under: the nearest address that is not a trusted proxy.
 
-        '' when the peer has none (a unix socket).
+        Of an IPv6 address its /64, which is one customer's (RFC 6177) to choose addresses in; '' when the
+        peer has none (a unix socket).
         """
         address = client[0] if client else ""
         if not self._trusted or not forwarded:
-            return address
+            return _counted(address)
         for hop in reversed(forwarded.split(",")):
             if not self._is_trusted(address):
                 break
@@ -43,7 +46,7 @@ class Peers:
             if candidate is None:
                 break
             address = candidate
-        return address
+        return _counted(address)
 
     def _is_trusted(self, address: str) -> bool:
         parsed = _parse(address)
@@ -54,6 +57,14 @@ def is_loopback(address: str) -> bool:
     """Tell whether ``address`` is this machine's own."""
     parsed = _parse(address)
     return parsed is not None and parsed.is_loopback
+
+
+@lru_cache(maxsize=4096)
+def _counted(address: str) -> str:
+    parsed = _parse(address)
+    if not isinstance(parsed, IPv6Address) or parsed.is_loopback:
+        return str(parsed or address)
+    return str(IPv6Network((int(parsed), CUSTOMER_BITS), strict=False))
 
 
 def _plain(hop: str) -> str | None:

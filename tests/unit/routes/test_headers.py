@@ -15,6 +15,16 @@ def test_without_trusted_proxies_the_header_counts_for_nothing() -> None:
     assert Peers([]).address(None, "1.2.3.4") == ""
 
 
+def test_whoever_may_choose_among_the_addresses_of_a_network_counts_as_one() -> None:
+    peers = Peers(["10.0.0.0/8"])
+    for given in ("2001:db8:7:8::1", "2001:DB8:7:8:ffff::2"):
+        assert peers.address((given, 1), None) == "2001:db8:7:8::/64"
+        assert peers.address(PROXY, f"{given}, 10.0.0.9") == "2001:db8:7:8::/64"
+    assert peers.address(("2001:db8:7:9::1", 1), None) == "2001:db8:7:9::/64"
+    assert peers.address(("::1", 1), None) == "::1"
+    assert peers.address(("::ffff:9.8.7.6", 1), None) == "9.8.7.6"
+
+
 @pytest.mark.parametrize(
     ("forwarded", "address"),
     [
@@ -24,7 +34,7 @@ def test_without_trusted_proxies_the_header_counts_for_nothing() -> None:
         ("1.2.3.4, 10.0.0.7", "1.2.3.4"),
         ("10.0.0.9, 10.0.0.7", "10.0.0.9"),
         ("nonsense, 10.0.0.7", "10.0.0.7"),
-        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::/64"),
         ("::ffff:1.2.3.4", "1.2.3.4"),
         ("", "10.0.0.1"),
     ],
