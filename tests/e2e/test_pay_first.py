@@ -20,7 +20,12 @@ async def test_who_pays_first_has_it(demo: Demo, browser: Browser) -> None:
     async with (
         person(browser, demo.links["watch"], PHONE) as ann,
         person(browser, demo.links["watch"], DESKTOP) as bob,
+        person(browser, demo.links["studio"], DESKTOP) as studio,
     ):
+        for sku, words in (("print", "By lottery"), ("kiln", "Pay first")):
+            await expect(studio.get_by_test_id(f"product-row-{sku}")).to_contain_text(words, timeout=SOON_MS)
+        if shots:
+            await studio.screenshot(path=f"{shots}/policies-studio.png")
         for page in (ann, bob):
             await expect(page.get_by_test_id("buy")).to_contain_text("Buy for $50", timeout=SOON_MS)
             await expect(page.get_by_test_id("buy-note")).to_contain_text("Nobody can reserve this one")

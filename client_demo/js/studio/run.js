@@ -4,6 +4,8 @@ import { count, countdown, price } from "../format.js";
 import { offer } from "../pricing.js";
 import { titleOf } from "../words.js";
 
+/** How a product is sold, where it is not held for whoever taps first. */
+const POLICIES = { pay_first: "Pay first", lottery: "By lottery" };
 const FLASH_WARN_MS = 10_000;
 
 /** Which of several windows a flash price is, when it is. @param {import("../types").Product} product */
@@ -113,9 +115,9 @@ export class Run {
       text(amount, price(now.price_minor, currency));
       maybe(was, now.was_minor && !now.flash ? price(now.was_minor, currency) : ""); // no room beside the tag
       const nth = now.own ? ofTimes(product) : "";
-      text(tag, now.flash ? [countdown(now.flash.remaining_ms), nth.replace(" of ", "/")].filter(Boolean).join(" · ") : product.left === 0 ? `Sold out${product.waiting ? ` · ${product.waiting} waiting` : ""}` : "");
+      text(tag, now.flash ? [countdown(now.flash.remaining_ms), nth.replace(" of ", "/")].filter(Boolean).join(" · ") : product.left === 0 ? `Sold out${product.waiting ? ` · ${product.waiting} waiting` : ""}` : POLICIES[product.hold_policy] ?? "");
       attr(tag, "title", now.flash ? `Flash price${nth && `, ${nth}`}${now.flash.phase === "announced" ? ", not yet" : ""}` : null);
-      attr(tag, "class", `tag m ${now.flash ? "act" : "warn"}`);
+      attr(tag, "class", `tag m ${now.flash ? "act" : product.left === 0 ? "warn" : ""}`);
       show(tag, Boolean(tag.textContent));
       setStock(bar, product, { ...stockWords(product), left: product.left == null ? "" : `${product.left} left`, rest: product.left == null ? "" : `${product.sold} sold` });
       const [screen, pin, flash, auction, stock] = acts.children;
