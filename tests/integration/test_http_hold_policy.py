@@ -3,8 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
+from support.sale import ANNA, BORIS, SHOW, Sale
 from support.store import advance
 from support.web import Web, expect, refused
+
+from server.commerce.orders import Attempt, Settled
+from server.store.store import Store
 
 KILN = {"title": "Kiln", "price_minor": 900, "hold_policy": "pay_first"}
 
@@ -140,3 +145,20 @@ async def test_what_others_used_up_meanwhile_refuses_the_payment(web: Web) -> No
     await expect(200, undo)
     mine = await expect(200, web.call("GET", "/api/v1/me/orders", token=web.bearer("boris")))
     assert [order["state"] for order in mine["orders"]] == ["cancelled"], "an open order at it, too"
+
+
+@pytest.mark.parametrize(("taken", "state"), [(False, "paid"), (True, "refund_due")])
+async def test_money_that_comes_after_it_was_declined(store: Store, taken: bool, state: str) -> None:
+    """Its order is open again: it buys the unit while that is there, else it goes back."""
+    sale = await Sale(store).start()
+    await sale.product("kiln", stock=1, hold_policy="pay_first")
+    anna, boris = [await sale.held(who, sku="kiln") for who in (ANNA, BORIS)]
+    assert isinstance(await sale.ledger.begin_payment(SHOW, ANNA, anna, "tok"), Attempt)
+    await sale.ledger.settle(SHOW, anna, 1, approved=False)
+    assert await sale.state(anna) == "open"
+    if taken:
+        assert isinstance(await sale.ledger.begin_payment(SHOW, BORIS, boris, "tok"), Attempt)
+    settled = await sale.ledger.settle(SHOW, anna, 1, approved=True)
+    assert isinstance(settled, Settled)
+    assert (settled.state, await sale.state(anna)) == (state, state)
+    assert await sale.state(boris) == ("paying" if taken else "open")
