@@ -80,7 +80,8 @@ export class Whip {
     await sender.replaceTrack(track);
     if (track.kind !== "video") return;
     const parameters = sender.getParameters();
-    await sender.setParameters({ ...parameters, encodings: refitted(parameters.encodings, track.getSettings()) });
+    const encodings = refitted(parameters.encodings, track.getSettings());
+    await sender.setParameters({ ...parameters, encodings }).catch(() => {}); // then it is smaller than it could be
   }
 
   async run(stream, signal) {
