@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, Request, ViewportSize
-from support.browser import PHONE, SOON_S, inbound_video
+from support.browser import PHONE, SOON_S, inbound_video, until_width
 from support.burnt_in import SHOW, burnt_in
 from support.http_client import Caller
 
@@ -22,12 +22,6 @@ TELL_GARBAGE = """async () => {
   const headers = {'Content-Type': 'application/json'};
   return (await fetch(told, {method: 'POST', headers, body: '{"maxWidth": -1}'})).status;
 }"""
-
-
-async def width(page: Page, wanted: int) -> None:
-    async with asyncio.timeout(SOON_S):
-        while (await inbound_video(page))["width"] != wanted:
-            await asyncio.sleep(0.1)
 
 
 def posts(page: Page, ending: str) -> list[tuple[float, Any]]:
@@ -49,7 +43,7 @@ async def shrunk_and_grown(viewer: Page) -> None:
     async with asyncio.timeout(SOON_S):
         while not told:
             await asyncio.sleep(0.1)
-    await width(viewer, 320)
+    await until_width(viewer, 320)
     assert 160 < told[-1][1]["maxWidth"] <= 320
     assert await viewer.evaluate(TELL_GARBAGE) == 400
     del told[:]
@@ -62,7 +56,7 @@ async def shrunk_and_grown(viewer: Page) -> None:
     assert told[-1][1]["maxHeight"] == min(body["maxHeight"] for _, body in told), "the newest was told last"
     assert (await inbound_video(viewer))["width"] == 320, "garbage changed nothing"
     await viewer.set_viewport_size(PHONE)
-    await width(viewer, 640)
+    await until_width(viewer, 640)
 
 
 async def test_a_picture_gets_its_layer_and_the_studio_is_told(browser: Browser, tmp_path: Path) -> None:
@@ -72,9 +66,9 @@ async def test_a_picture_gets_its_layer_and_the_studio_is_told(browser: Browser,
         live.viewer() as viewer,
         live.viewer() as neighbour,
     ):
-        await width(viewer, 640)
+        await until_width(viewer, 640)
         await shrunk_and_grown(viewer)
-        await width(neighbour, 640)
+        await until_width(neighbour, 640)
         caller = Caller(live.server.port, live.token)
         polls = posts(studio, "/health")
         async with asyncio.timeout(SOON_S):
@@ -92,7 +86,7 @@ async def test_a_picture_gets_its_layer_and_the_studio_is_told(browser: Browser,
         assert POLLS_S - 1 <= len(polls) <= POLLS_S + 1, "once a second"
         await studio.locator("#cameras").dispatch_event("change")
         for page in (viewer, neighbour):
-            await width(page, 320)
+            await until_width(page, 320)
         first_frames = 'vendue_video_first_frame_seconds_count{worker="web-0"} 2.0'
         async with asyncio.timeout(SOON_S), httpx.AsyncClient() as client:
             while first_frames not in (await client.get(f"{live.server.url}/metrics")).text:

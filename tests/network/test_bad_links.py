@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
-from support.bad_link import BadLink, bad_link
-from support.browser import SOON_S, chromium, inbound_video, installed
+from support.bad_link import SERVER, BadLink, bad_link
+from support.browser import SOON_S, chromium, inbound_video, installed, until_width
 from support.burnt_in import BurntIn, burnt_in
 from support.link_carrier import DEVICE, HERE, THERE
 
@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.slow]
 
 SEED = 4
 PRODUCT = ("thing", {"title": "Thing", "price_minor": 1_000, "stock": 5})
-SERVER = {
-    "VENDUE_HTTP__HOST": "0.0.0.0",
-    "VENDUE_UDP__HOST": "0.0.0.0",
-    "VENDUE_UDP__PUBLIC_IP": f"127.0.0.1,{HERE}",
-}
 SETTLED_S = 2.5
 WINDOWS = 3
 """A busy machine stalls browsers by itself: one whole window of so many is asked for."""
@@ -158,9 +153,3 @@ async def test_a_narrow_viewer_gets_what_it_can_carry_and_its_neighbour_does_not
                 break
             assert window < WINDOWS, "not one window in which both have what a busy machine can show"
         assert (await inbound_video(page))["width"] == 640
-
-
-async def until_width(page: Page, width: int) -> None:
-    async with asyncio.timeout(SOON_S):
-        while (await inbound_video(page))["width"] != width:
-            await asyncio.sleep(0.05)

@@ -12,6 +12,13 @@ from pathlib import Path
 from support import link_carrier
 from support.outside import missing
 
+SERVER = {
+    "VENDUE_HTTP__HOST": "0.0.0.0",
+    "VENDUE_UDP__HOST": "0.0.0.0",
+    "VENDUE_UDP__PUBLIC_IP": f"127.0.0.1,{link_carrier.HERE}",
+}
+"""Of a server that is reached from here and from behind the link."""
+
 
 class BadLink:
     """A link that stands; `change` damages it from now on."""

@@ -74,3 +74,10 @@ async def frames_pass(page: Page, frames: int) -> None:
     async with asyncio.timeout(SOON_S):
         while (await inbound_video(page))["frames"] < start + frames:
             await asyncio.sleep(0.1)
+
+
+async def until_width(page: Page, width: int, timeout_s: float = SOON_S) -> None:
+    """Waits until the page decodes pictures of this width."""
+    async with asyncio.timeout(timeout_s):
+        while (await inbound_video(page))["width"] != width:
+            await asyncio.sleep(0.02)
