@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 PRODUCT = ("thing", {"title": "Thing", "price_minor": 1_000, "stock": 5})
 SMALL: ViewportSize = {"width": 320, "height": 200}
 POLLS_S = 3.0
+UP_S = 4 * SOON_S
+"""A layer up takes 5 s without trouble, which a busy machine makes by itself."""
 TELL_GARBAGE = """async () => {
   const told = performance.getEntriesByType('resource').findLast(({name}) => name.endsWith('/layer')).name;
   const headers = {'Content-Type': 'application/json'};
@@ -56,7 +58,7 @@ async def shrunk_and_grown(viewer: Page) -> None:
     assert told[-1][1]["maxHeight"] == min(body["maxHeight"] for _, body in told), "the newest was told last"
     assert (await inbound_video(viewer))["width"] == 320, "garbage changed nothing"
     await viewer.set_viewport_size(PHONE)
-    await until_width(viewer, 640)
+    await until_width(viewer, 640, UP_S)
 
 
 async def test_a_picture_gets_its_layer_and_the_studio_is_told(browser: Browser, tmp_path: Path) -> None:
@@ -66,9 +68,9 @@ async def test_a_picture_gets_its_layer_and_the_studio_is_told(browser: Browser,
         live.viewer() as viewer,
         live.viewer() as neighbour,
     ):
-        await until_width(viewer, 640)
+        await until_width(viewer, 640, UP_S)
         await shrunk_and_grown(viewer)
-        await until_width(neighbour, 640)
+        await until_width(neighbour, 640, UP_S)
         caller = Caller(live.server.port, live.token)
         polls = posts(studio, "/health")
         async with asyncio.timeout(SOON_S):
