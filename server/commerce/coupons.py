@@ -13,12 +13,11 @@ from server.commerce.asking import run_for
 from server.commerce.bags import Sku
 from server.commerce.catalog import PRODUCTS_MAX
 from server.commerce.money import PriceMinor
+from server.commerce.pricing import COUPON_MS, COUPONS_MAX
 from server.store.outcome import Refused
 from server.store.store import Store
 from server.tokens import Principal
 
-COUPONS_MAX: Final = 100
-"""Coupons of one show, those that are over among them."""
 _CODE: Final = re.compile(r"[A-Z0-9_-]{3,32}")
 Units = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
@@ -34,7 +33,7 @@ class CouponSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     skus: Annotated[list[Sku], msgspec.Meta(min_length=1, max_length=PRODUCTS_MAX)] | None = None
     quantity: Units | None = None
     per_viewer_max: Units | None = None
-    expires_in_s: Annotated[int, msgspec.Meta(ge=60, le=2_592_000)] | None = None
+    expires_in_s: Annotated[int, msgspec.Meta(ge=COUPON_MS[0] // 1000, le=COUPON_MS[1] // 1000)] | None = None
     confirm: bool = False
 
 

@@ -16,6 +16,10 @@ from server.commerce.price_record import DAY_MS
 MINUTE_MS: Final = 60_000
 CAMPAIGN_MS: Final = (MINUTE_MS, 31 * DAY_MS)
 """How short and how long a campaign may be."""
+COUPON_MS: Final = (MINUTE_MS, 30 * DAY_MS)
+"""How soon and how late a coupon may end by itself."""
+COUPONS_MAX: Final = 100
+"""Coupons of one show, those that are over among them."""
 CAMPAIGN_AHEAD_MAX_MS: Final = 90 * DAY_MS
 CAMPAIGN_LATE_MAX_MS: Final = MINUTE_MS
 """One whose start is past by no more than this starts now: its form took a while to fill in."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from server.commerce.model_records import PLACED
-from server.commerce.pricing import with_coupon
+from server.commerce.pricing import COUPON_MS, COUPONS_MAX, with_coupon
 from server.verify.bodies import CouponEnded, CouponMade
 from server.verify.order_bodies import Line, OrderChange
 from server.verify.records import Step
@@ -14,6 +14,7 @@ from server.verify.rule import rule
 @rule(50, "A coupon takes off what it says, within its limits")
 def coupon_is_kept(step: Step, before: Replay) -> str | None:
     """A coupon is a percentage or an amount off each unit of the products that it names; it never changes.
+    A show has 100 at the most; one that ends by itself does so after 60 s to 30 days.
 
     A line whose `price_reason` is a coupon costs the price in force less that. It is bought while the coupon
     is not ended and not past its time, within its units in all and for one viewer, counted as those of a
@@ -21,12 +22,7 @@ def coupon_is_kept(step: Step, before: Replay) -> str | None:
     """
     match step.body:
         case CouponMade() as made:
-            one = (made.percent_off is None) != (made.amount_off_minor is None)
-            new = made.code not in before.coupons
-            unknown = [sku for sku in made.skus or () if sku not in before.products]
-            return (
-                None if one and new and not unknown else "it is made twice, of two kinds, or for no product"
-            )
+            return _wrong_coupon(step, made, before)
         case CouponEnded(code=code):
             known = before.coupons.get(code)
             return None if known and not known.ended else f"there is no coupon {code!r} to be ended"
@@ -37,6 +33,20 @@ def coupon_is_kept(step: Step, before: Replay) -> str | None:
             return next(filter(None, wrong), None) or (_over_limits(step, change, before) if took else None)
         case _:
             return None
+
+
+def _wrong_coupon(step: Step, made: CouponMade, before: Replay) -> str | None:
+    one = (made.percent_off is None) != (made.amount_off_minor is None)
+    new = made.code not in before.coupons
+    unknown = [sku for sku in made.skus or () if sku not in before.products]
+    if not one or not new or unknown:
+        return "it is made twice, of two kinds, or for no product"
+    if len(before.coupons) >= COUPONS_MAX:
+        return f"the show has {COUPONS_MAX} coupons already"
+    lasts_ms = None if made.expires_at_ms is None else made.expires_at_ms - step.entry.ts
+    if lasts_ms is not None and not COUPON_MS[0] <= lasts_ms <= COUPON_MS[1]:
+        return f"it lasts {lasts_ms} ms"
+    return None
 
 
 def _wrong_line(step: Step, line: Line, before: Replay) -> str | None:

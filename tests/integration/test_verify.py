@@ -13,7 +13,7 @@ from support.examples import examples
 from support.proof import KEY, Record, Story, encoded, sealed
 from support.sale import ANNA, BORIS, CREATOR
 
-from server.verify import rules
+from server.verify import rules, rules_coupons
 from server.verify.chain import Broken, Sound, verify
 
 PUBLIC = KEY.public_key()
@@ -213,6 +213,11 @@ def several(n: int, kind: str = "held") -> Find:
 
 def in_line(at: int, **fields: Any) -> Callable[[Record], None]:
     return lambda record: _change(record["body"]["order"]["lines"][at], fields)
+
+
+def lasts(ms: int) -> Callable[[Record], None]:
+    """A coupon that ends so long after it was made."""
+    return lambda record: record["body"].update(expires_at_ms=record["ts"] + ms)
 
 
 def cheaper_line(record: Record) -> None:
@@ -434,7 +439,9 @@ MUTATIONS: list[tuple[int, Find, Callable[[Record], None], Find | None]] = [
     (50, autumn, body(skus=["jug"]), with_autumn),
     (50, autumn, body(quantity=1), with_autumn),
     (50, autumn, body(per_viewer_max=1), with_autumn),
-    (50, autumn, body(expires_at_ms=1), with_autumn),
+    (50, autumn, lasts(60_000), with_autumn),
+    (50, autumn, lasts(59_999), None),
+    (50, autumn, lasts(30 * 86_400_000 + 1), None),
     (50, nth("coupon.made", 1), body(code="AUTUMN"), None),
     (50, nth("coupon.ended"), body(code="NONE"), None),
     (50, with_autumn, in_line(0, coupon="OTHER", price_reason={"rule": "coupon", "id": "OTHER"}), None),
@@ -465,6 +472,13 @@ def test_a_rule_finds_what_breaks_it(
         others = tuple(rule for rule in rules.RULES if rule.number != number)
         without = verify(lines, PUBLIC, others)
         assert isinstance(without, Sound) or without.seq > seq, without
+
+
+def test_a_show_has_so_many_coupons_and_no_more(story: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_coupons, "COUPONS_MAX", 1)
+    verdict = verify(sealed(encoded(story)), PUBLIC)
+    assert isinstance(verdict, Broken)
+    assert (verdict.rule.number, verdict.seq) == (50, nth("coupon.made", 1)(story)["seq"])
 
 
 def test_every_rule_has_its_mutation() -> None:

@@ -257,10 +257,11 @@ class Story:
         coupons = Coupons(self.store)
         await self.sale.product("jar", 1_000, 5)
         await self.sale.product("jug", 2_000, 5)
-        await self.flash("jug", 1_500)
         spec = CouponSpec(percent_off=20, skus=["jar", "jug"], quantity=3, per_viewer_max=2, expires_in_s=600)
         sure(await coupons.make(SHOW, CREATOR, "autumn", spec))
         sure(await coupons.make(SHOW, CREATOR, "FIVE", CouponSpec(amount_off_minor=500, skus=["jar"])))
+        await advance(self.store, SHOW, 61_000)  # longer than the shortest coupon
+        await self.flash("jug", 1_500)
         wanted = [Wanted("jar", 1, 1_000), Wanted("jug", 1, 1_500)]
         order = await self.bag(ANNA, *wanted, coupon="Autumn")
         await self.pay(order, ANNA)
