@@ -44,11 +44,13 @@ def _keyed(secret: bytes | str) -> "blake2s":
     return blake2s(key=blake2s(data, person=b"orderkey").digest(), digest_size=17, person=b"order")
 
 
+@lru_cache(maxsize=4096)  # every purchase names one of a few
 def is_show_id(value: str) -> bool:
     """Tell whether ``value`` may name a show: 1-64 of ``A-Z a-z 0-9 _ -``."""
     return _NAME.fullmatch(value) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_sku(value: str) -> bool:
     """Tell whether ``value`` may name a product: 1-64 of ``A-Z a-z 0-9 _ -``."""
     return _NAME.fullmatch(value) is not None

@@ -106,8 +106,9 @@ class Ledger:
         wanted = merged(lines)
         if isinstance(wanted, Refused):
             return wanted
-        if wrong := next((line.sku for line in wanted if not is_sku(line.sku)), None):
-            return Refused("unknown_sku", {"sku": wrong} if len(wanted) > 1 else {})
+        for line in wanted:
+            if not is_sku(line.sku):
+                return Refused("unknown_sku", {"sku": line.sku} if len(wanted) > 1 else {})
         order = self.order_id(show, principal.pid, idempotency_key)
         code = as_code(coupon) or "-" if coupon else ""  # no coupon has a code of one character
         asked = (order, self._hold_ms, code, *chain.from_iterable(wanted))

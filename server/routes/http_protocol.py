@@ -9,6 +9,7 @@ This is the one place that knows uvicorn's inside; checked on uvicorn 0.34 to 0.
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -17,7 +18,7 @@ from server.errors import PROBLEM_TYPE, Problem
 from server.routes.answers import ENCODER
 from server.routes.body import JSON_LIMIT
 from server.routes.order_intake import show_of
-from server.routes.purchases import Given, Purchases, Reply, pick
+from server.routes.purchases import NO_STORE, Given, Headers, Purchases, Reply, pick
 from server.telemetry import counter
 
 HEAD_LIMIT: Final = 32 * 1024  # a bearer is at most 4 KiB, a browser sends some 2 KiB beside it
@@ -43,7 +44,6 @@ class _Purchase:
         "disconnected",
         "given",
         "keep_alive",
-        "more_body",
         "response_complete",
         "show",
         "task",
@@ -55,7 +55,6 @@ class _Purchase:
         self.show, self.given, self.keep_alive = show, given, keep_alive
         self.task: Any = None
         self.body = bytearray()
-        self.more_body = True
         self.response_complete = self.disconnected = False
 
 
@@ -86,9 +85,7 @@ class WebProtocol(HttpToolsProtocol):
 
     def _break_off(self, problem: Problem) -> None:
         BROKEN_OFF.labels(code=problem.code).inc()
-        body = ENCODER.encode(problem.body())
-        headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-        reply = Reply(problem.status, headers, body)
+        reply = Reply(problem.status, PROBLEM_TYPE.encode(), ENCODER.encode(problem.body()))
         self.transport.write(_bytes(reply, self.server_state.default_headers, keep_alive=False))
         self.transport.close()
 
@@ -110,10 +107,11 @@ class WebProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of it is here."""
-        super().on_message_complete()
         self.arriving_since = None
         cycle: Any = self.cycle
-        if type(cycle) is _Purchase and not cycle.response_complete:
+        if type(cycle) is not _Purchase:
+            super().on_message_complete()
+        elif not cycle.response_complete:
             task = cycle.task = self.loop.create_task(self._buy(cycle))
             self.tasks.add(task)  # a stop waits for it
 
@@ -156,10 +154,17 @@ def web_protocol_class(purchases: Purchases) -> type[asyncio.Protocol]:
     return type("BoundWebProtocol", (WebProtocol,), {"purchases": purchases})
 
 
-def _bytes(reply: Reply, default_headers: list[tuple[bytes, bytes]], *, keep_alive: bool) -> bytes:
+@lru_cache(maxsize=64)
+def _head(status: int, content_type: bytes) -> bytes:
+    """Return what all answers of a status and a type begin with."""
+    return b"%scontent-type: %s\r\n%s: %s\r\n" % (STATUS_LINE[status], content_type, *NO_STORE)
+
+
+def _bytes(reply: Reply, default_headers: Headers, *, keep_alive: bool) -> bytes:
     """Return a whole HTTP/1.1 answer."""
-    parts = [STATUS_LINE[reply.status]]
-    for name, value in (*default_headers, *reply.headers):
+    parts = [_head(reply.status, reply.content_type)]
+    for name, value in (*default_headers, *reply.more):
         parts += (name, b": ", value, b"\r\n")
-    parts += (b"\r\n" if keep_alive else b"connection: close\r\n\r\n", reply.body)
+    end = b"content-length: %d\r\n\r\n" if keep_alive else b"content-length: %d\r\nconnection: close\r\n\r\n"
+    parts += (end % len(reply.body), reply.body)
     return b"".join(parts)

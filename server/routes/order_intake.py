@@ -25,7 +25,7 @@ class OrderIntake:
             await self._rest(scope, receive, send)
             return
         reply = await self._take(show, scope, receive)
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers()})
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _take(self, show: str, scope: Scope, receive: Receive) -> Reply:

@@ -31,10 +31,9 @@ SUFFIX: Final = "/orders"
 ANSWERS = counter("orders_answered", "Answers to POST orders by status", ["status"])
 
 Given = Mapping[bytes, str]
-_JSON: Final = (b"content-type", b"application/json")
-_PROBLEM: Final = (b"content-type", PROBLEM_TYPE.encode())
-_NO_STORE: Final = (b"cache-control", b"no-store")
-
+NO_STORE: Final = (b"cache-control", b"no-store")
+_JSON: Final = b"application/json"
+_PROBLEM: Final = PROBLEM_TYPE.encode()
 
 Code = Annotated[str, msgspec.Meta(max_length=64)]
 
@@ -63,12 +62,21 @@ class BagCommand(msgspec.Struct, forbid_unknown_fields=True):
     coupon: Code = ""
 
 
+Headers = Iterable[tuple[bytes, bytes]]
+
+
 class Reply(NamedTuple):
-    """An answer as it goes out."""
+    """An answer as it goes out: nobody may store it; `more` are the headers that few answers have."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    content_type: bytes
     body: bytes
+    more: Headers = ()
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return all of them."""
+        length = (b"content-length", b"%d" % len(self.body))
+        return [(b"content-type", self.content_type), NO_STORE, length, *self.more]
 
 
 def pick(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
@@ -132,14 +140,13 @@ class Purchases:
 
     def refuse(self, problem: Problem) -> Reply:
         """Return the answer that ``problem`` is."""
-        reply = self._reply(problem.status, _PROBLEM, ENCODER.encode(problem.body()))
-        reply.headers.extend(
+        more = [
             (name.lower().encode(), value.encode("latin-1"))
             for name, value in problem_headers(problem).items()
-        )
-        return reply
+        ]
+        return self._reply(problem.status, _PROBLEM, ENCODER.encode(problem.body()), more)
 
-    def _reply(self, status: int, content_type: tuple[bytes, bytes], body: bytes) -> Reply:
+    def _reply(self, status: int, content_type: bytes, body: bytes, more: Headers = ()) -> Reply:
         count = self._counts.get(status)
         (count or ANSWERS.labels(status=str(status))).inc()
-        return Reply(status, [content_type, (b"content-length", b"%d" % len(body)), _NO_STORE], body)
+        return Reply(status, content_type, body, more)
