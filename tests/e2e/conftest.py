@@ -11,8 +11,8 @@ from support.server_process import ServerProcess
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser lives in one loop, so all who share it do. Who wants the demo comes last: it takes a fifth of a
-    core from everybody for as long as it runs.
+    """A browser lives in one loop, so all who share it do. Who wants the demo comes last: it takes a fifth
+    of a core from everybody for as long as it runs.
     """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
