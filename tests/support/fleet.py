@@ -106,8 +106,10 @@ class Node:
             await process.wait()
 
 
-async def eventually(check: Callable[[], Awaitable[object]], timeout_s: float = 20.0) -> None:
-    """Ask until it is true; what the store cannot answer yet is not."""
+async def eventually(check: Callable[[], Awaitable[object]], timeout_s: float = 60.0) -> None:
+    """Ask until it is true; what the store cannot answer yet is not. Six nodes find each other late on a busy
+    machine.
+    """
     async with asyncio.timeout(timeout_s):
         while True:
             with contextlib.suppress(StoreError, OSError, TimeoutError):
