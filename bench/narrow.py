@@ -7,7 +7,7 @@ A studio in Chromium sends two layers, the larger one at 2.5 Mbit/s; the viewer 
 Chromium, behind a link between two network namespaces (needs root); its neighbours are viewers of the load
 generator, which count packets. Prints a JSON line of medians: ms from the link's narrowing to the first frame
 of the smaller layer, the frames a second that the viewer sees from then on, and of all neighbours together
-the packets a second and the lost ones, before and from the narrowing on.
+the packets a second and the lost ones, in eight seconds before and in eight within which the link narrows.
 """
 
 import argparse
@@ -40,7 +40,13 @@ async def neighbours(whep: str, number: int) -> dict[str, Any]:
     child = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
-    out, _ = await child.communicate()
+    try:
+        async with asyncio.timeout(WINDOW_S + FOUND_S):
+            out, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
     row = json.loads(out)
     if row["connected"] < number:
         raise SystemExit(f"{row['connected']} of {number} neighbours connected")
