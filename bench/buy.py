@@ -13,6 +13,7 @@ a second and of CPU an answer.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -142,6 +143,14 @@ def run_wrk(port: int, load: Load, bearers: list[str], options: argparse.Namespa
     return int(found[1])
 
 
+def request_of(path: str, bearer: str, key: str, body: str = ORDER) -> bytes:
+    """A POST as it goes over the wire."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\nIdempotency-Key: {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
 class Pump(asyncio.Protocol):
     """One connection that asks again as soon as it has been answered."""
 
@@ -175,15 +184,8 @@ def run_pump(port: int, load: Load, bearers: list[str], options: argparse.Namesp
     run = f"{time.monotonic_ns():x}-"
 
     def requests() -> Iterator[bytes]:
-        number = 0
-        while True:
-            number += 1
-            yield (
-                f"POST {load.path} HTTP/1.1\r\nHost: x\r\n"
-                f"Authorization: Bearer {bearers[number % len(bearers)]}\r\n"
-                f"Idempotency-Key: {run}{number}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(load.body)}\r\n\r\n{load.body}"
-            ).encode()
+        for number in itertools.count(1):
+            yield request_of(load.path, bearers[number % len(bearers)], f"{run}{number}", load.body)
 
     async def pump() -> int:
         loop, made = asyncio.get_running_loop(), requests()

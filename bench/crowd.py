@@ -1,12 +1,13 @@
 """How long a purchase over HTTP takes, at a steady rate and beside a crowd at a product that is sold out.
 
-python bench/crowd.py [--rate 1000] [--beside 100] [--seconds 5] [--rounds 3]
+python bench/crowd.py [--rate 1000] [--beside 100] [--attempts 10000] [--seconds 5] [--rounds 3]
 
-Purchases come at times that do not wait for answers, so a late one counts in full: from when it was due to
-its answer. The crowd is `wrk` with 256 connections, each asking again at once, for what is gone; the
-purchases beside it are of another product. Load, web worker and store share the machine. Two yardsticks in
-the same run: the same requests at the same times to the server's empty route, and as many bytes as an order's
-written and synced to the store's disk, again and again, by nobody else. Prints one JSON line of medians.
+Requests come at random times that do not wait for answers, so a late one counts in full: from when it was
+due to its answer. `paced.c` sends them, which takes a fiftieth of a core for 1,000 a second. The crowd asks
+for what is gone; the purchases beside it are of another product. Load, web worker and store share the
+machine. Two yardsticks in the same run: the same requests at the same times to the server's empty route, and
+as many bytes as an order's written and synced to the store's disk, again and again, by nobody else. Prints
+one JSON line of medians.
 """
 
 import argparse
@@ -17,18 +18,30 @@ import os
 import random
 import shutil
 import statistics
+import struct
+import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
-from buy import BUY_PATH, EMPTY_PATH, PRICE_MINOR, SKU, Load, prepare, run_wrk, running
-from support.http_client import Caller
+from buy import (
+    BUY_PATH,
+    EMPTY_PATH,
+    HERE,
+    PRICE_MINOR,
+    SKU,
+    prepare,
+    request_of,
+    running,
+)
 
 GONE = "gone"
-CALLERS = 64
+CONNECTIONS = 256
 SYNCED_BYTES = 2_000  # what a purchase adds to the append-only file
 KEYS = itertools.count()
 
@@ -44,31 +57,47 @@ class Waits:
         return sorted(self.ms)[min(len(self.ms) - 1, int(share * len(self.ms)))]
 
 
-async def paced(
-    port: int, bearers: list[str], rate_per_s: float, seconds: float, *, path: str = BUY_PATH
-) -> Waits:
-    """Purchases at random times, so many a second on average (a Poisson process)."""
-    waits, due, began = Waits(), 0.0, time.monotonic()
-    free: asyncio.Queue[Caller] = asyncio.Queue()
-    for token in bearers[:CALLERS]:
-        free.put_nowait(Caller(port, token))
+class Sender(NamedTuple):
+    """What sends, to which port, in whose names."""
 
-    async def buy(due_s: float) -> None:
-        caller = await free.get()
-        body = {"sku": SKU, "quantity": 1, "price_minor": PRICE_MINOR}
-        status, answer = await caller.call("POST", path, body, f"paced-{next(KEYS)}")
-        if status != (201 if path == BUY_PATH else 200):
-            raise SystemExit(f"a purchase was answered {status} {answer}")
-        waits.ms.append((time.monotonic() - began - due_s) * 1000)
-        free.put_nowait(caller)
+    binary: Path
+    port: int
+    bearers: list[str]
 
-    async with asyncio.TaskGroup() as purchases:
-        while (due := due + random.expovariate(rate_per_s)) < seconds:
-            await asyncio.sleep(began + due - time.monotonic())
-            purchases.create_task(buy(due))
-    while not free.empty():
-        free.get_nowait().close()
-    return waits
+
+class Requests:
+    """Sends requests of one kind at random times, so many a second on average (a Poisson process)."""
+
+    def __init__(self, sender: Sender, path: str, sku: str, *, status: int) -> None:
+        self._command = (str(sender.binary), str(sender.port), str(CONNECTIONS), str(status))
+        self._bearers, self._path = sender.bearers, path
+        self._body = json.dumps({"sku": sku, "quantity": 1, "price_minor": PRICE_MINOR})
+        self._schedule = sender.binary.with_name(f"schedule-{next(KEYS)}")
+
+    def plan(self, rate_per_s: float, seconds: float) -> None:
+        """Write what is sent when."""
+        due_s, schedule = 0.0, bytearray()
+        while (due_s := due_s + random.expovariate(rate_per_s)) < seconds:
+            number = next(KEYS)
+            bearer = self._bearers[number % len(self._bearers)]
+            request = request_of(self._path, bearer, f"paced-{number}", self._body)
+            schedule += struct.pack("=QI", int(due_s * 1e6), len(request)) + request
+        self._schedule.write_bytes(schedule)
+
+    async def send(self) -> Waits:
+        """Send what was planned."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command, str(self._schedule), stdout=asyncio.subprocess.PIPE
+        )
+        told, _ = await process.communicate()
+        if process.returncode:
+            raise SystemExit(f"paced.c ended with {process.returncode}")
+        return Waits([int(line) / 1000 for line in told.split()])
+
+    async def at(self, rate_per_s: float, seconds: float) -> Waits:
+        """Plan and send."""
+        self.plan(rate_per_s, seconds)
+        return await self.send()
 
 
 def synced(scratch: Path, seconds: float) -> Waits:
@@ -84,16 +113,13 @@ def synced(scratch: Path, seconds: float) -> Waits:
 
 
 async def beside_a_crowd(
-    port: int, bearers: list[str], options: argparse.Namespace, scratch: Path
-) -> tuple[Waits, float]:
-    """Purchases while everybody else asks for what is gone; and how many times a second they do."""
-    body = json.dumps({"sku": GONE, "quantity": 1, "price_minor": PRICE_MINOR})
-    crowd = asyncio.create_task(
-        asyncio.to_thread(run_wrk, port, Load(BUY_PATH, 409, body), bearers, options, scratch)
-    )
-    await asyncio.sleep(0.5)
-    waits = await paced(port, bearers, options.beside, options.seconds - 1)
-    return waits, await crowd / options.seconds
+    buying: Requests, asking: Requests, options: argparse.Namespace
+) -> tuple[Waits, Waits]:
+    """Purchases while everybody else asks for what is gone."""
+    buying.plan(options.beside, options.seconds)
+    asking.plan(options.attempts, options.seconds)
+    bought, asked = await asyncio.gather(buying.send(), asking.send())
+    return bought, asked
 
 
 async def main() -> int:
@@ -102,30 +128,43 @@ async def main() -> int:
     )
     parser.add_argument("--rate", type=float, default=1_000)
     parser.add_argument("--beside", type=float, default=100)
+    parser.add_argument("--attempts", type=float, default=10_000)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=256)
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        print("bench/crowd.py needs wrk (Debian's package of that name)", file=sys.stderr)
+    if shutil.which("cc") is None:
+        print("bench/crowd.py needs a C compiler", file=sys.stderr)
         return 1
-    disk, empty, steady = list[Waits](), list[Waits](), list[Waits]()
-    crowded: list[tuple[Waits, float]] = []
-    with tempfile.TemporaryDirectory(prefix="vendue-bench-") as scratch:
-        async with running(Path(scratch)) as (port, _):
-            bearers = await prepare(port, **{GONE: 0})
-            await paced(port, bearers, options.rate, 1)  # warms up and is not counted
+    waits: dict[str, list[Waits]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="vendue-bench-") as name:
+        scratch = Path(name)
+        binary = scratch / "paced"
+        subprocess.run(
+            ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", binary, HERE / "paced.c"], check=True
+        )
+        async with running(scratch) as (port, _):
+            sender = Sender(binary, port, await prepare(port, **{GONE: 0}))
+            buying = Requests(sender, BUY_PATH, SKU, status=201)
+            asking = Requests(sender, BUY_PATH, GONE, status=409)
+            nothing = Requests(sender, EMPTY_PATH, SKU, status=200)
+            await buying.at(options.rate, 1)  # warms up and is not counted
             for _ in range(options.rounds):
-                disk.append(synced(Path(scratch), 1))
-                empty.append(await paced(port, bearers, options.rate, options.seconds, path=EMPTY_PATH))
-                steady.append(await paced(port, bearers, options.rate, options.seconds))
-                crowded.append(await beside_a_crowd(port, bearers, options, Path(scratch)))
-    row = {"what": "purchases over HTTP, one web worker: ms from due to answered", "rate_per_s": options.rate}
-    beside = [waits for waits, _ in crowded]
-    for name, waits in (("sync", disk), ("empty", empty), ("steady", steady), ("beside_a_crowd", beside)):
+                waits["sync"].append(synced(scratch, 1))
+                waits["empty"].append(await nothing.at(options.rate, options.seconds))
+                waits["steady"].append(await buying.at(options.rate, options.seconds))
+                bought, asked = await beside_a_crowd(buying, asking, options)
+                waits["beside_a_crowd"].append(bought)
+                waits["crowd"].append(asked)
+    row = {
+        "what": "purchases over HTTP, one web worker: ms from due to answered",
+        "rate_per_s": options.rate,
+        "attempts_per_s": options.attempts,
+    }
+    for kind, rounds in waits.items():
         for share in (0.5, 0.99):
-            row[f"{name}_p{share * 100:.0f}_ms"] = round(statistics.median(one.at(share) for one in waits), 1)
-    row["attempts_per_s"] = round(statistics.median(attempts for _, attempts in crowded))
+            row[f"{kind}_p{share * 100:.0f}_ms"] = round(
+                statistics.median(one.at(share) for one in rounds), 1
+            )
     print(json.dumps(row))
     return 0
 

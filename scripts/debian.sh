@@ -1,12 +1,14 @@
 #!/bin/sh
 # debian.sh PYTHON: on Debian and Ubuntu, as root, install what the tests use and pip cannot bring: a browser, node for
-# the type checker and the pages' unit tests, a compiler and headers for the fan-out kernel, GStreamer and coturn as
-# peers of the interop tests. Elsewhere it does nothing: the other scripts have other ways, or say what is left out.
+# the type checker and the pages' unit tests, a compiler and headers for the fan-out kernel, Firefox, GStreamer and
+# coturn as peers of the interop tests. Elsewhere it does nothing: the other scripts have other ways, or say what is left out.
 set -eu
 python=$1
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$missing chromium"
+# Ubuntu's Firefox has another name and comes as a snap.
+command -v firefox-esr >/dev/null || ! grep -q '^ID=debian' /etc/os-release || missing="$missing firefox-esr"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 header='import os, sysconfig; print(os.path.join(sysconfig.get_path("include"), "Python.h"))'

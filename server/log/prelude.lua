@@ -52,7 +52,7 @@ end
 
 local function is_frozen() return frozen_since_ms > 0 end
 
--- Every change of `show` goes through here: name, value, …
+-- Every change of `show` but what `append` counts goes through here: name, value, …
 local function set_show(...)
   local given = {...}
   for i = 1, #given, 2 do
@@ -118,6 +118,8 @@ local REDUCTIONS = {CAMPAIGN, SHOW_FLASH}
 -- written or not. The twin is in commerce/pricing.py.
 local function price_in_force(p)
   local price, version = tonumber(p.list_price_minor), tonumber(p.price_version) + (tonumber(show.price_steps) or 0)
+  local has_flash_price = p.flash_id and p.flash_id ~= ''
+  if not (has_flash_price or show.campaign_id or show.show_flash_id) then return price, version, 'list', nil, price end
   local rule, id, below = 'list', nil, nil
   local function reduce(step, by, its_id, its_price)
     version = version + step
@@ -131,7 +133,7 @@ local function price_in_force(p)
       reduce(begun(r.now, show[r.starts], show[r.ends]), r.rule, its_id, p[r.id] == its_id and p[r.price])
     end
   end
-  if p.flash_id and p.flash_id ~= '' then
+  if has_flash_price then
     reduce(begun(sale_ms, p.flash_starts_sale_ms, p.flash_ends_sale_ms), 'flash', p.flash_id, p.flash_price_minor)
   end
   return price, version, rule, id, below or price
@@ -143,13 +145,17 @@ local function reason_json(rule, id) return '{"rule":"' .. rule .. '","id":' .. 
 local function append(audience, kind, body_json, use_press)
   local seq, at_ms = (tonumber(show.seq) or 0) + 1, ts
   if use_press and press_ms and press_ms >= ts - 1500 and press_ms <= ts + 500 then at_ms = math.floor(press_ms) end
-  local entry = string.format('{"seq":%d,"prev_public":%d,"audience":"%s","ts":%d,"at_ms":%d,"kind":"%s","actor":"%s","body":%s}',
-    seq, tonumber(show.prev_public) or 0, audience, ts, at_ms, kind, actor, body_json)
-  redis.call('XADD', base .. 'log', string.format('%d-0', seq), 'e', entry)
+  local number, stamp = string.format('%d', seq), string.format('%d', ts)
+  local entry = '{"seq":' .. number .. ',"prev_public":' .. (show.prev_public or '0') .. ',"audience":"' .. audience
+    .. '","ts":' .. stamp .. ',"at_ms":' .. (at_ms == ts and stamp or string.format('%d', at_ms))
+    .. ',"kind":"' .. kind .. '","actor":"' .. actor .. '","body":' .. body_json .. '}'
+  redis.call('XADD', base .. 'log', number .. '-0', 'e', entry)
+  show.seq, show.last_ts = number, stamp
   if audience == 'public' then
-    set_show('seq', seq, 'last_ts', ts, 'prev_public', seq)
+    show.prev_public = number
+    redis.call('HSET', KEYS[1], 'seq', number, 'last_ts', stamp, 'prev_public', number)
   else
-    set_show('seq', seq, 'last_ts', ts)
+    redis.call('HSET', KEYS[1], 'seq', number, 'last_ts', stamp)
   end
   redis.call('SPUBLISH', KEYS[2], 'L' .. entry)
   return seq
@@ -184,18 +190,22 @@ local function remember(reply)
   return reply
 end
 
--- The show as a table: what nearly every script looks at in one read, any other field when it is asked for.
-local SHOW_FIELDS = {'id', 'state', 'owner', 'currency', 'market', 'guests', 'sales_paused', 'seq', 'prev_public', 'last_ts',
-  'clock_offset_ms', 'clock_limit_ms', 'frozen_since_ms', 'frozen_total_ms', 'price_steps', CAMPAIGN.id, SHOW_FLASH.id}
+-- The show as a table: what nearly every script looks at in one read, any other field when it is asked for. The names stand
+-- twice, in one order, so that the table is made in its size: sixteen, as it would double for one more.
+local SHOW_FIELDS = {'id', 'state', 'owner', 'currency', 'market', 'sales_paused', 'seq', 'prev_public', 'last_ts',
+  'clock_offset_ms', 'clock_limit_ms', 'frozen_since_ms', 'frozen_total_ms', 'price_steps', 'campaign_id', 'show_flash_id'}
 local is_read = {}
 for i = 1, #SHOW_FIELDS do is_read[SHOW_FIELDS[i]] = true end -- ipairs is not there while this is loaded
 local FIELD_BY_FIELD = {__index = function(_, name)
   return not is_read[name] and redis.call('HGET', KEYS[1], name) or nil
 end}
 local function read_show()
-  local values, fields = redis.call('HMGET', KEYS[1], unpack(SHOW_FIELDS)), {}
-  for i, name in ipairs(SHOW_FIELDS) do fields[name] = values[i] or nil end
-  return setmetatable(fields, FIELD_BY_FIELD)
+  local v = redis.call('HMGET', KEYS[1], unpack(SHOW_FIELDS))
+  return setmetatable({id = v[1] or nil, state = v[2] or nil, owner = v[3] or nil, currency = v[4] or nil,
+    market = v[5] or nil, sales_paused = v[6] or nil, seq = v[7] or nil, prev_public = v[8] or nil, last_ts = v[9] or nil,
+    clock_offset_ms = v[10] or nil, clock_limit_ms = v[11] or nil, frozen_since_ms = v[12] or nil,
+    frozen_total_ms = v[13] or nil, price_steps = v[14] or nil, campaign_id = v[15] or nil, show_flash_id = v[16] or nil},
+    FIELD_BY_FIELD)
 end
 
 -- Every run begins here. → a refusal, or nil

@@ -14,9 +14,9 @@ def test_the_scripts_obey_the_model(on_loop: tuple[Run, Store]) -> None:
 
 
 MUTATIONS = {
-    "no stock check": ("if scarce then", "if false then"),
-    "stock of the first line only": ("if scarce then", "if scarce and l == lines[1] then"),
-    "no cap": ("if shelf.cap and shelf.mine + shelf.asked > shelf.cap then", "if false then"),
+    "no stock check": ("if want.scarce then", "if false then"),
+    "stock of the first line only": ("if want.scarce then", "if want.scarce and l == want.lines[1] then"),
+    "no cap": ("if is_above_cap(shelf) then", "if false then"),
     "no flash cap": ("if f.cap and f.mine + f.asked > f.cap then", "if false then"),
     "no quota": ("if f.quantity and f.used + f.asked > f.quantity then", "if false then"),
     "due one ms late": ("o.expires <= sale_ms", "o.expires < sale_ms"),
@@ -54,10 +54,10 @@ MUTATIONS = {
     "undone: other lines go back, too": ("if l.flash == flash and", "if"),
     "a line's price is another's": ("l.unit_minor * units[i]", "lines_of(o)[1].unit_minor * units[i]"),
     "parts not summed": ("shelf.asked = shelf.asked + units", "shelf.asked = units"),
-    "caps of parts forgotten": ("if not no and part.cap and", "if not no and false and"),
+    "caps of parts forgotten": ("if not no and is_above_cap(its) then", "if not no and false then"),
     "parts change": ("if p and (p.parts or '') ~= parts then", "if false then"),
     "bundles in bundles": ("(other.parts or '') ~= ''", "false"),
-    "past those in line": ("(in_turn and 0 or p.waiting)", "0"),
+    "past those in line": ("(want.in_turn and 0 or p.waiting)", "0"),
     "the last in line first": ("p.sku, 0, 0, 'WITHSCORES'", "p.sku, -1, -1, 'WITHSCORES'"),
     "no turn when a hold is let go": ("release(o, 'cancelled')\ngive_turns()", "release(o, 'cancelled')"),
     "a turn beyond the cap": ("room_for(pid, {o}, true)", "nil, {}"),

@@ -18,7 +18,7 @@ at_begin[#at_begin + 1] = function()
 end
 
 -- Asked for by name: the rest (attrs) is long and no rule looks at it; most products have no flash price now, nor is the
--- whole show reduced.
+-- whole show reduced. These names, too, stand twice in one order, and with the sku they are sixteen (see `read_show`).
 local PRODUCT_FIELDS = {'list_price_minor', 'price_version', 'left', 'held', 'sold', 'per_viewer_max', 'floor_minor',
   'seller', 'commission_bps', 'flash_id', 'parts', 'reference_price_minor', 'off', 'waiting', 'hold_policy'}
 local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_ms', 'flash_ends_sale_ms',
@@ -27,36 +27,37 @@ local FLASH_FIELDS = {'flash_price_minor', 'flash_version', 'flash_starts_sale_m
 local function read_fields(p, names)
   local values = redis.call('HMGET', base .. 'p:' .. p.sku, unpack(names))
   for i = 1, #names do p[names[i]] = values[i] or nil end
-  return p
 end
 
 -- A product's fields with its counts as numbers, read once a script; nil when there is no such sku.
 local function product(sku)
   local p = products[sku]
   if not p then
-    p = read_fields({sku = sku}, PRODUCT_FIELDS)
-    if not p.list_price_minor then return nil end
+    local v = redis.call('HMGET', base .. 'p:' .. sku, unpack(PRODUCT_FIELDS))
+    if not v[1] then return nil end
+    p = {sku = sku, list_price_minor = v[1], price_version = v[2], left = tonumber(v[3]), held = tonumber(v[4]),
+      sold = tonumber(v[5]), per_viewer_max = v[6] or nil, floor_minor = v[7] or nil, seller = v[8] or nil,
+      commission_bps = v[9] or nil, flash_id = v[10] or nil, parts = v[11] or nil, reference_price_minor = v[12] or nil,
+      off = v[13] or nil, waiting = tonumber(v[14]) or 0, hold_policy = v[15] or nil}
     if p.flash_id then read_fields(p, FLASH_FIELDS) end
     if reduction_fields[1] then read_fields(p, reduction_fields) end
-    p.left, p.held, p.sold = tonumber(p.left), tonumber(p.held), tonumber(p.sold)
-    p.waiting = tonumber(p.waiting) or 0
     products[sku] = p
   end
   return p
 end
 
--- Calls visit(product, units) for what `units` of a product take from the shelf: that many of it, or of a bundle (whose
+-- Calls visit(product, units, …) for what `units` of a product take from the shelf: that many of it, or of a bundle (whose
 -- `parts` are 'sku:units …' and never change) its parts. Bundles have no stock of their own and are in no bundle.
-local function each_piece(sku, units, visit)
+local function each_piece(sku, units, visit, ...)
   local p = product(sku)
-  if not p.parts then return visit(p, units) end
-  for part, n in string.gmatch(p.parts, '(%S+):(%d+)') do visit(product(part), units * tonumber(n)) end
+  if not p.parts then return visit(p, units, ...) end
+  for part, n in string.gmatch(p.parts, '(%S+):(%d+)') do visit(product(part), units * tonumber(n), ...) end
 end
 
 -- `waiting` only while somebody stands in line.
 local function stock_json(p)
-  return string.format('{"sku":"%s","left":%d,"held":%d,"sold":%d%s}', p.sku, p.left, p.held, p.sold,
-    p.waiting > 0 and string.format(',"waiting":%d', p.waiting) or '')
+  return '{"sku":"' .. p.sku .. string.format('","left":%d,"held":%d,"sold":%d', p.left, p.held, p.sold)
+    .. (p.waiting > 0 and string.format(',"waiting":%d}', p.waiting) or '}')
 end
 
 -- A refusal about one line of those that are asked for; of several it names the sku.
@@ -132,14 +133,14 @@ local function order_json(o)
   elseif is_pending(o) then
     expires = string.format('%d,"remaining_ms":null,"expires_sale_ms":%d', o.expires + frozen_total_ms, o.expires)
   end
-  return string.format('{%s,"state":"%s","expires_at_ms":%s,"refunds":%s,"seq":%d}', o.static, o.state, expires,
-    refunds_json(o), o.seq)
+  return '{' .. o.static .. ',"state":"' .. o.state .. '","expires_at_ms":' .. expires .. ',"refunds":' .. refunds_json(o)
+    .. string.format(',"seq":%d}', o.seq)
 end
 
 -- The stock of an order's products, and the prices that were asked for.
 local function seen_json(o)
   if not o.lines and not product(o.sku).parts then
-    return string.format('"stock":[%s],"seen_price_minor":%d', stock_json(product(o.sku)), o.seen_minor)
+    return '"stock":[' .. stock_json(product(o.sku)) .. string.format('],"seen_price_minor":%d', o.seen_minor)
   end
   local stock, seen, told = {}, {}, {}
   local function tell(p)
@@ -162,7 +163,7 @@ local function become(o, state, kind)
   if kind == 'held' or kind == 'opened' then redis.call('ZADD', base .. 'orders', o.seq, o.id) end
   local json = order_json(o)
   append('subject:' .. o.pid, 'order.' .. kind,
-    string.format('{"order":%s,%s,"attempt":%d,"paid_by":%d}', json, seen_json(o), o.attempt, o.paid_by))
+    '{"order":' .. json .. ',' .. seen_json(o) .. string.format(',"attempt":%d,"paid_by":%d}', o.attempt, o.paid_by))
   return json
 end
 
@@ -202,15 +203,16 @@ local function count(o, l, units)
   end
 end
 
+local function shift_each(p, n, left, held, sold) shift(p, left * n, held * n, sold * n) end
+
 -- Move an order's units (all, or so many `units` of each line) between left, held and sold, and to or from what counts
 -- against caps and quotas: each of the four is 1, 0 or -1.
 local function move(o, left, held, sold, counted, units)
-  local function take(p, n) shift(p, left * n, held * n, sold * n) end
   for i, l in ipairs(lines_of(o)) do
     local n = units and units[i] or l.quantity
     if n > 0 then
       if counted ~= 0 then count(o, l, counted * n) end
-      each_piece(l.sku, n, take)
+      each_piece(l.sku, n, shift_each, left, held, sold)
     end
   end
 end

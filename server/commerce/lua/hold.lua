@@ -21,7 +21,7 @@ end
 
 local id, code, lines = arg(1), arg(3), {}
 for i = 8, #ARGV, 3 do
-  lines[#lines + 1] = {sku = ARGV[i], quantity = tonumber(ARGV[i + 1]), seen_minor = tonumber(ARGV[i + 2])}
+  lines[#lines + 1] = {sku = ARGV[i], quantity = tonumber(ARGV[i + 1]), seen_minor = tonumber(ARGV[i + 2]), flash = ''}
 end
 local known = order(id)
 if known then
@@ -74,7 +74,7 @@ if no then return no end
 local hold_ms, newest = shortened(tonumber(arg(2)))
 if not pay_first then expire_all(due) end
 local goods, commission, bps = 0, 0, tonumber(first.commission_bps) or 0
-local told, rate = {}, string.format('%d', bps)
+local told, what, rate = {}, nil, string.format('%d', bps)
 -- Frozen from here on. Written out, not through J: this is the busiest script. Ids and prices need no escaping.
 for i, l in ipairs(lines) do
   local minor, line_bps = l.unit_minor * l.quantity, tonumber(product(l.sku).commission_bps) or 0
@@ -83,22 +83,23 @@ for i, l in ipairs(lines) do
   commission = commission + math.floor(minor / 10000) * line_bps
     + math.floor(((minor % 10000) * line_bps + 5000) / 10000)
   if line_bps ~= bps then rate = 'null' end
-  told[i] = string.format('{"sku":"%s","quantity":%d,"unit_price_minor":%d,"price_version":%d,"flash":%s,"price_reason":%s%s%s}',
-    l.sku, l.quantity, l.unit_minor, versions[i], l.flash == '' and 'null' or '"' .. l.flash .. '"', reasons[i],
-    l.coupon and ',"coupon":"' .. code .. '"' or '', several and string.format(',"commission_bps":%d', line_bps) or '')
+  what = '"sku":"' .. l.sku .. string.format('","quantity":%d,"unit_price_minor":%d,', l.quantity, l.unit_minor)
+  told[i] = '{' .. what .. string.format('"price_version":%d,"flash":', versions[i])
+    .. (l.flash == '' and 'null' or '"' .. l.flash .. '"') .. ',"price_reason":' .. reasons[i]
+    .. (l.coupon and ',"coupon":"' .. code .. '"' or '')
+    .. (several and string.format(',"commission_bps":%d}', line_bps) or '}')
 end
-local one = lines[1]
-local static = string.format('"id":"%s","show":"%s","seller":%s,"creator":"%s","market":%s,"lines":[%s],%s'
-  .. '"goods_minor":%d,"shipping_minor":0,"tax_minor":0,"total_minor":%d,"commission_bps":%s,"commission_minor":%d,'
-  .. '"currency":"%s","placed_at_ms":%d%s',
-  id, show.id, json_value(first.seller), show.owner, json_value(show.market), table.concat(told, ','),
-  several and '' or string.format('"sku":"%s","quantity":%d,"unit_price_minor":%d,', one.sku, one.quantity,
-    one.unit_minor), goods, goods, rate, commission, show.currency, ts,
-  pay_first and ',"pay_first":true' or '')
-local o = several and {lines = lines} or one
-if code ~= '' then o.asked_coupon = code end
-o.id, o.pid, o.total_minor, o.expires, o.attempt, o.paid_by, o.refunds, o.static = id, actor, goods,
-  sale_ms + hold_ms, 0, 0, {}, static
+local static = '"id":"' .. id .. '","show":"' .. show.id .. '","seller":' .. json_value(first.seller) .. ',"creator":"'
+  .. show.owner .. '","market":' .. json_value(show.market) .. ',"lines":[' .. table.concat(told, ',') .. '],'
+  .. (several and '' or what)
+  .. string.format('"goods_minor":%d,"shipping_minor":0,"tax_minor":0,"total_minor":%d,"commission_bps":', goods, goods)
+  .. rate .. string.format(',"commission_minor":%d,"currency":"', commission) .. show.currency
+  .. string.format('","placed_at_ms":%d', ts) .. (pay_first and ',"pay_first":true' or '')
+local one = several and {} or lines[1]
+local o = {id = id, pid = actor, lines = several and lines or nil, sku = one.sku, quantity = one.quantity,
+  seen_minor = one.seen_minor, unit_minor = one.unit_minor, flash = one.flash, coupon = one.coupon,
+  asked_coupon = code ~= '' and code or nil, total_minor = goods, expires = sale_ms + hold_ms, attempt = 0, paid_by = 0,
+  refunds = {}, static = static}
 redis.call('ZADD', base .. 'holds', o.expires, id)
 keep_by_buyer(actor, id, newest)
 for _, l in ipairs(lines) do
