@@ -90,8 +90,8 @@ class WebProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A request begins to arrive."""
-        super().on_message_begin()
+        """A request begins to arrive. uvicorn prepares its scope here; a purchase needs none."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self.arriving_since = self.loop.time()
         self._in_head = True
         self._head_bytes = 0
@@ -101,9 +101,16 @@ class WebProtocol(HttpToolsProtocol):
         self._in_head = False
         purchase = self._purchase()
         if purchase is None:
-            super().on_headers_complete()
+            self._go_uvicorns_way()
         else:
             self.cycle = purchase  # type: ignore[assignment]
+
+    def _go_uvicorns_way(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)  # the scope has this very list
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """All of it is here."""

@@ -125,7 +125,7 @@ class Purchases:
         return self._reply(200, _JSON, await self._texts.tell_order(placed.order.json))
 
     def _wanted(self, raw: bytes) -> tuple[list[Wanted], str]:
-        if b'"lines"' in raw:
+        if raw.find(b'"lines"') >= 0:  # `in` raises an exception inside, and takes four times as long
             bag = decode(self._bag_decoder, raw)
             return [Wanted(line.sku, line.quantity, line.price_minor) for line in bag.lines], bag.coupon
         command = decode(self._decoder, raw)
