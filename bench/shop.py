@@ -7,7 +7,8 @@ once. Here as there an attempt is two requests: order and pay; there the second 
 checkout needs beside the line: customer, address, shipping, payment. Both write to the same disk and sync it
 before they answer. A round starts both anew and has three parts: `warm` purchases that are not counted;
 `purchases` of what there is plenty of, for times and CPU of all server processes; and the sale, `attempts` at
-`units`, for how many were told that they have one. Prints one JSON line: medians, and the ratios.
+`units`, for how many were told that they have one, and how many its own records call paid. Prints one JSON
+line: medians, and the ratios. A round that takes more than five minutes ends the run.
 
 Needs PostgreSQL's programs (as root, its user `postgres`, too), node and npm; says so otherwise.
 """
@@ -40,8 +41,11 @@ from server import tokens
 HERE = Path(__file__).resolve().parent
 VENDURE = HERE / "peers" / "vendure"
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-START_S, INSTALL_S = 120.0, 300.0
+START_S, INSTALL_S, ROUND_S = 120.0, 300.0, 300.0
 FEW, PLENTY = "1", "2"  # the ids that Vendure gives its two products
+PAID_THERE = f"""select coalesce(sum(line.quantity), 0) from order_line line
+  join "order" bought on bought.id = line."orderId"
+  where bought.state = 'PaymentSettled' and line."productVariantId" = {FEW}"""
 ADD = """mutation Add($variant: ID!) {
   addItemToOrder(productVariantId: $variant, quantity: 1) { __typename ... on ErrorResult { errorCode } }
 }"""
@@ -65,6 +69,8 @@ class Round:
     """Of this program: near `seconds`, it is the load that is measured."""
     told: Counter[str] = field(default_factory=Counter[str])
     """How the attempts of the sale were answered."""
+    recorded: int = 0
+    """Units of the sale that the server's own records call paid."""
 
 
 Attempt = Callable[[str, bool], Awaitable[bool]]
@@ -144,7 +150,24 @@ async def vendue(scratch: Path, options: argparse.Namespace) -> AsyncGenerator[R
             caller.close()
             return status == 200 and order["state"] == "paid"
 
-        yield await measure(attempt, pids, options)
+        found = await measure(attempt, pids, options)
+        found.recorded = await paid_here(port)
+        yield found
+
+
+async def paid_here(port: int) -> int:
+    """What the show's list of orders says."""
+    creator = Caller(port, tokens.issue(SECRET, subject="creator", role="creator", show=None, ttl_s=600))
+    units, after = 0, 0
+    while after is not None:
+        status, page = await creator.call("GET", f"{BUY_PATH}?after={after}")
+        if status != 200:
+            raise SystemExit(f"orders: {status} {page}")
+        paid = [order for order in page["orders"] if order["state"] == "paid" and order["sku"] == "few"]
+        units += sum(order["quantity"] for order in paid)
+        after = page["next"]
+    creator.close()
+    return units
 
 
 # There
@@ -216,7 +239,20 @@ async def vendure(shop: Path, scratch: Path, options: argparse.Namespace) -> Asy
                 paid: dict[str, Any] = bought.get("addPaymentToOrder") or {}
                 return paid.get("state") == "PaymentSettled"
 
-            yield await measure(attempt, [node.pid, database], options)
+            found = await measure(attempt, [node.pid, database], options)
+            query = (
+                str(POSTGRES[-1].with_name("psql")),
+                "-h",
+                str(socket),
+                "-U",
+                "postgres",
+                "-Atc",
+                PAID_THERE,
+            )
+            found.recorded = int(
+                subprocess.run(query, check=True, capture_output=True, timeout=START_S).stdout
+            )
+            yield found
         finally:
             if node.returncode is None:
                 node.terminate()
@@ -228,6 +264,7 @@ def figures(rounds: list[Round]) -> dict[str, Any]:
     median = statistics.median
     return {
         "sale": [dict(one.told) for one in rounds],
+        "recorded": [one.recorded for one in rounds],
         "purchases_per_s": round(median(len(one.waits.ms) / one.seconds for one in rounds), 1),
         "cpu_ms_a_purchase": round(median(one.cpu_s * 1000 / len(one.waits.ms) for one in rounds), 2),
         "load_cpu_share": round(median(one.load_cpu_s / one.seconds for one in rounds), 2),
@@ -263,7 +300,7 @@ async def main() -> int:
                 folder = home / f"{kind}-{number}"
                 folder.mkdir()
                 sold = vendue(folder, options) if kind == "vendue" else vendure(home, folder, options)
-                async with sold as found:
+                async with asyncio.timeout(ROUND_S), sold as found:
                     (ours if kind == "vendue" else theirs).append(found)
     here, there = figures(ours), figures(theirs)
     row = {
