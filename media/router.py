@@ -226,6 +226,12 @@ class Router:
         if known is not None:
             known.show.acknowledged(peer, acked, now)
 
+    def moved(self, peer: PeerId, now: float) -> None:
+        """A peer is sent to another address from now on. One that has gone is ignored."""
+        known = self._peers.get(peer)
+        if known is not None:
+            known.show.moved(peer, now)
+
     def set_view(self, peer: PeerId, view: tuple[float, float] | None, now: float) -> None:
         """The box (width, height in pixels, infinite for any) that a subscriber's picture lies in: it is
         sent no layer larger than the smallest that fills it. None: whatever its path carries. A peer that

@@ -26,6 +26,8 @@ QUEUE_S = 0.05
 CAPACITY_SHARE = 0.9
 """Of a measured capacity a layer may take so much; the rest empties the queue."""
 CAPACITY_LIFETIME_S = 10.0
+OLD_LOSSES_S = 0.5
+"""So long after a viewer's way has changed, its reports still speak of what was lost on the old one."""
 APPLICATION_LIMITED = 2.0
 """Browsers claim about 1.5 times of what they receive: a claim below is no ceiling of the path."""
 
@@ -34,6 +36,7 @@ class ViewerPath:
     """Loss, round trip and claimed bandwidth of one subscriber."""
 
     __slots__ = (
+        "_moved_at",
         "_remb_at",
         "_remb_bps",
         "_remb_rises",
@@ -52,6 +55,7 @@ class ViewerPath:
         self.estimate: PathEstimate | None = None
         self.clamped = 0
         """How many claims lay outside of what is possible."""
+        self._moved_at = float("-inf")
         self._remb_bps = MAX_BPS
         self._remb_rises = False
         self._remb_at = float("-inf")
@@ -63,8 +67,15 @@ class ViewerPath:
         """Transport-wide feedback: the path is measured from now on."""
         if self.estimate is None:
             self.estimate = PathEstimate()
+        if now - self._moved_at < OLD_LOSSES_S:
+            acked = acked._replace(lost=0)
         self.estimate.acknowledged(acked, now)
         return self.estimate
+
+    def moved(self, now: float) -> None:
+        """Another way from now on, of which nothing is known: an outage is no congestion."""
+        self.estimate = self.loss = None
+        self._moved_at = now
 
     def measured(self, now: float) -> PathEstimate | None:
         """The measurement, while the viewer gives transport-wide feedback."""

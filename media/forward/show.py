@@ -177,6 +177,13 @@ class Show:
             self.tracks[Kind.VIDEO].reported(video, now)
             self._schedule()
 
+    def moved(self, peer: PeerId, now: float) -> None:
+        """A peer is at another address; only a viewer's matters."""
+        egress = self.egresses.get(peer)
+        if egress is not None and (video := egress.subscriptions.get(Kind.VIDEO)) is not None:
+            self.tracks[Kind.VIDEO].moved(video, now)
+            self._schedule()
+
     def acknowledged(self, peer: PeerId, acked: Acked, now: float) -> None:
         """What a viewer's transport-wide feedback says of what was sent to it."""
         egress = self.egresses.get(peer)

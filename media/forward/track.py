@@ -28,6 +28,8 @@ SETTLED_S = 0.3
 """So long another one must have gone on: after a pause of them all, one comes back first."""
 UNREPORTED_S = 3.0
 """Without sender reports for so long, arrival times place a layer: some frames off is better than never."""
+UNHEARD_S = 0.4
+"""Feedback that all is well is told four times a second."""
 PACE = 2.5
 """A narrow path gets frames at so many times its capacity: a keyframe in slices, and yet in time."""
 PACED_S = 10.0
@@ -241,6 +243,16 @@ class Track:
         if subscription.pace_bps and estimate.is_clean() and now - estimate.troubled_at > PACED_S:
             subscription.pace_bps = None
         return False
+
+    def moved(self, subscription: Subscription, now: float) -> None:
+        """A viewer is sent to another address. Not heard for a while, it has lost what it was sent meanwhile,
+        and its own requests may come seconds later: it goes on with a new keyframe.
+        """
+        estimate = subscription.path.estimate
+        if estimate is not None and now - estimate.updated_at > UNHEARD_S:
+            self.layer_of(subscription).keyframes.ask()
+        subscription.path.moved(now)
+        subscription.pace_bps = None
 
     def probes(self, seconds: float) -> list[tuple[PeerId, list[bytes]]]:
         """What to send so that viewers who are being probed get their extra rate for so long."""

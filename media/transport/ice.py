@@ -137,23 +137,31 @@ def xor_mapped_address(address: Address, transaction_id: bytes) -> bytes:
 
 @dataclass(slots=True)
 class IceSession:
-    """One peer's credentials. `previous` stays valid during an ICE restart until the new ones are used."""
+    """One peer's credentials.
+
+    `previous` is there between an ICE restart and the first nomination under the new credentials, and works
+    so long: media goes the old way until then (RFC 8445 §9), and Chromium may nominate a pair only seconds
+    after its checks came through. `is_new`: nobody has used a restart's credentials yet.
+    """
 
     key: int
     credentials: Credentials
     previous: Credentials | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A connectivity check that proved knowledge of the session's password.
 
-    `answer` goes back to the source. A role conflict (487) proves it too but moves nothing: not `accepted`.
+    `answer` goes back to the source. `moves`: media goes there from now on, because the pair is nominated, or
+    is the first that works after a restart (RFC 8445 §12.1 lets media go any way that was checked). A role
+    conflict (487) proves the password too but moves nothing: not `accepted`.
     """
 
     key: int
     answer: bytes
-    nominated: bool
+    moves: bool
     accepted: bool = True
 
 
@@ -172,11 +180,11 @@ class IceAgent:
         return session
 
     def restart(self, session: IceSession) -> Credentials:
-        """New credentials for an ICE restart (RFC 8445 §9); the old ones work until the new ones have."""
+        """New credentials for an ICE restart (RFC 8445 §9); `IceSession` says how long the old ones work."""
         if session.previous is not None:
             self._by_ufrag.pop(session.previous.ufrag.encode(), None)
         session.previous = session.credentials
-        session.credentials = new_credentials()
+        session.credentials, session.is_new = new_credentials(), True
         self._register(session, session.credentials)
         return session.credentials
 
@@ -205,13 +213,16 @@ class IceAgent:
             answer = build(
                 BINDING_ERROR, message.transaction_id, [(ERROR_CODE, b"\x00\x00\x04\x57Role Conflict")], pwd
             )
-            return Checked(session.key, answer, nominated=False, accepted=False)
-        if session.previous is not None and ufrag == session.credentials.ufrag.encode():
-            self._by_ufrag.pop(session.previous.ufrag.encode(), None)
-            session.previous = None
+            return Checked(session.key, answer, moves=False, accepted=False)
+        moves = USE_CANDIDATE in message.attributes
+        if ufrag == session.credentials.ufrag.encode():
+            if moves and session.previous is not None:
+                self._by_ufrag.pop(session.previous.ufrag.encode(), None)
+                session.previous = None
+            moves, session.is_new = moves or session.is_new, False
         mapped = xor_mapped_address(source, message.transaction_id)
         answer = build(BINDING_SUCCESS, message.transaction_id, [(XOR_MAPPED_ADDRESS, mapped)], pwd)
-        return Checked(session.key, answer, nominated=USE_CANDIDATE in message.attributes)
+        return Checked(session.key, answer, moves)
 
     def _register(self, session: IceSession, credentials: Credentials) -> None:
         self._by_ufrag[credentials.ufrag.encode()] = (session, credentials.pwd.encode())

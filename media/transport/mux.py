@@ -110,7 +110,7 @@ class Mux:
         return peer
 
     def restart_ice(self, peer: Peer) -> None:
-        """Give the peer new ICE credentials; the old ones work until the new ones have been used."""
+        """Give the peer new ICE credentials, and leave it the old ones for a while (`IceSession`)."""
         self._agent.restart(peer.ice)
 
     def remove(self, peer: Peer) -> None:
@@ -174,7 +174,7 @@ class Mux:
             return
         peer = self.peers[checked.key]
         before = peer.address
-        for address in peer.prove(source, nominated=checked.nominated, now=now):
+        for address in peer.prove(source, moves=checked.moves, now=now):
             if self._by_address.get(address) is peer:
                 del self._by_address[address]
         self._by_address[source] = peer

@@ -39,14 +39,14 @@ class Peer:
     """The fan-out's number for it once CONNECTED; set by the owner."""
     closed: bool = False
 
-    def prove(self, address: Address, *, nominated: bool, now: float) -> list[Address]:
-        """A check from `address` was authenticated; returns the addresses that are given up for it."""
+    def prove(self, address: Address, *, moves: bool, now: float) -> list[Address]:
+        """A check from `address` was authenticated; `moves`: media goes there. Returns what is given up."""
         self.checked_at = now
         if not self.addresses or self.addresses[-1] != address:
             if address in self.addresses:
                 self.addresses.remove(address)
             self.addresses.append(address)
-        if nominated or self.address is None:
+        if moves or self.address is None:
             self.address = address
         dropped: list[Address] = []
         while len(self.addresses) > MAX_ADDRESSES:

@@ -262,6 +262,8 @@ class Relay:
         """ICE chose another pair."""
         if peer.slot is not None and peer.address is not None:
             self._fanout.set_address(peer.slot, peer.address)
+            self._router.moved(peer.slot, monotonic())
+            self._pump.flush()
 
     def on_closed(self, peer: Peer, why: str) -> None:
         """The peer went by itself."""

@@ -124,17 +124,25 @@ async def test_losses_are_repaired_and_what_is_not_passes_without_a_reload(watch
     assert await watching.viewer.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 
-async def test_a_viewer_that_gets_another_address_plays_on(watching: Watching) -> None:
+@pytest.mark.parametrize("blackout_s", [0, 2])
+async def test_a_viewer_that_gets_another_address_plays_on(watching: Watching, blackout_s: int) -> None:
+    """After a blackout, for which the page has restarted ICE, Chromium nominates a pair seconds late."""
+    if blackout_s:
+        watching.link.change(down=True)
+        await asyncio.sleep(blackout_s)
+        watching.link.change(down=False)
+        await watching.plays(await watching.now())
+        await asyncio.sleep(SETTLED_S)
     watching.link.inside(f"addr del {THERE}/24 dev {DEVICE}")
     watching.link.inside(f"addr add {OTHER}/24 dev {DEVICE}")
     watching.link.inside(f"route replace default dev {DEVICE}")
     gone_ms = await watching.now()
     await asyncio.sleep(0.2)  # what is in the jitter buffer
-    took_s = await watching.plays(await watching.now())
+    await watching.plays(await watching.now())
     frames = [at for _, at in await watching.seen(gone_ms - 500)]
     longest_ms = max(after - before for before, after in itertools.pairwise(frames))
     print(f"another address: no frame for {longest_ms / 1000:.1f} s")
-    assert max(longest_ms / 1000, took_s) < 2, "the page's own reconnect takes 5.5 s"
+    assert longest_ms / 1000 < 2, "the page's own reconnect takes 5.5 s"
     assert await watching.viewer.evaluate("vendue.peers.length") == 1
 
 

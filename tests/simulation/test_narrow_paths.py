@@ -143,6 +143,34 @@ def test_jitter_and_random_loss_are_no_congestion(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_an_outage_that_ends_with_another_address_is_no_congestion(seed: int) -> None:
+    viewer = playing(seed, Link(rate_bps=ROOMY))
+    viewer.play(6)
+    assert viewer.layer() == "f"
+    viewer.link.loss = 1.0
+    viewer.play(0.7)
+    viewer.link.loss = 0.0
+    moved = viewer.lab.now
+    viewer.lab.router.moved(PEER, moved)
+    viewer.play(3)
+    asked = [at for at in viewer.asked_for("f") if at >= moved]
+    assert len(asked) == 1
+    assert asked[0] == moved, "what it lost it may not be able to ask for yet"
+    assert min(viewer.largest_of_each_frame(moved)) > 600, "always the large layer"
+    assert viewer.longest_gap(moved) < 0.1
+
+
+def test_an_address_that_changes_while_the_viewer_is_heard_asks_for_nothing() -> None:
+    viewer = playing(1, Link(rate_bps=ROOMY))
+    viewer.play(6)
+    moved = viewer.lab.now
+    viewer.lab.router.moved(PEER, moved)
+    viewer.lab.router.moved(PEER + 1, moved)  # nobody
+    viewer.play(1)
+    assert not [at for at in viewer.asked_for("f") if at >= moved]
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_a_lying_viewer_hurts_nobody_else(seed: int) -> None:
     viewer = playing(seed, Link(rate_bps=ROOMY))
     rng = random.Random(seed)
