@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from pylibsrtp import Policy
 
+from media.transport import system_tls
 from media.transport.farewell import Farewell, prepare
+from media.transport.system_tls import SystemConnection
 
 MTU = 1200
 """Largest DTLS datagram in bytes: fits any path that carries WebRTC media."""
@@ -73,6 +75,10 @@ class SrtpKeys:
     send: bytes
 
 
+Connection = SSL.Connection | SystemConnection
+"""Ours, or the system's (`system_tls`)."""
+
+
 class Role(enum.Enum):
     """Who starts the handshake. PASSIVE is the DTLS server."""
 
@@ -105,9 +111,31 @@ class DtlsContext:
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _accept_any)
         context.use_certificate(certificate)
         context.use_privatekey(key)
+        profiles = b":".join(profile.openssl_name for profile in PROFILES)
         context.set_cipher_list(_CIPHERS)
-        context.set_tlsext_use_srtp(b":".join(profile.openssl_name for profile in PROFILES))
+        context.set_tlsext_use_srtp(profiles)
         self.ssl = context
+        self.system = system_tls.load(
+            certificate.public_bytes(serialization.Encoding.DER),
+            key.private_bytes(
+                serialization.Encoding.DER,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            ),
+            _CIPHERS,
+            profiles,
+        )
+
+    def connection(self, role: "Role") -> "Connection":
+        """A connection that has not begun."""
+        if role is Role.ACTIVE and self.system is not None:
+            return SystemConnection(self.system)
+        made = SSL.Connection(self.ssl, None)
+        if role is Role.PASSIVE:
+            made.set_accept_state()
+        else:
+            made.set_connect_state()
+        return made
 
 
 class DtlsEndpoint:
@@ -121,12 +149,8 @@ class DtlsEndpoint:
         self.keys: SrtpKeys | None = None
         self._expected = expected
         self._farewell: Farewell | None = None
-        self._ssl: SSL.Connection | None = SSL.Connection(context.ssl, None)
+        self._ssl: Connection | None = context.connection(role)
         self._ssl.set_ciphertext_mtu(MTU)
-        if role is Role.PASSIVE:
-            self._ssl.set_accept_state()
-        else:
-            self._ssl.set_connect_state()
 
     def start(self) -> list[bytes]:
         """Begin; the ACTIVE role's ClientHello is in what comes back."""
@@ -155,6 +179,8 @@ class DtlsEndpoint:
         if self._ssl is None or self.settled or self.state is not State.CONNECTED:
             return
         self.settled = True
+        if isinstance(self._ssl, SystemConnection):
+            return  # few: they keep all of it
         self._farewell = prepare(self._ssl, client=self.role is Role.ACTIVE)
         if self._farewell is not None:
             self._ssl = None
@@ -190,7 +216,7 @@ class DtlsEndpoint:
             return []
         return _outgoing(self._ssl)
 
-    def _handshake(self, connection: SSL.Connection) -> None:
+    def _handshake(self, connection: Connection) -> None:
         try:
             connection.do_handshake()
         except SSL.WantReadError:
@@ -200,8 +226,8 @@ class DtlsEndpoint:
             return
         self._finish(connection)
 
-    def _finish(self, connection: SSL.Connection) -> None:
-        certificate = connection.get_peer_certificate(as_cryptography=True)
+    def _finish(self, connection: Connection) -> None:
+        certificate = _certificate_of(connection)
         if certificate is None or not any(_matches(certificate, want) for want in self._expected):
             self._fail("certificate does not match the fingerprint")
             return
@@ -215,7 +241,7 @@ class DtlsEndpoint:
         self.keys = SrtpKeys(profile, client if passive else server, server if passive else client)
         self.state = State.CONNECTED
 
-    def _read_alerts(self, connection: SSL.Connection) -> None:
+    def _read_alerts(self, connection: Connection) -> None:
         """After the handshake only alerts matter: there are no data channels, application data is dropped."""
         try:
             while connection.recv(2048):
@@ -231,7 +257,13 @@ class DtlsEndpoint:
         self.state, self.failure, self.keys = State.FAILED, why, None
 
 
-def _export(connection: SSL.Connection, profile: SrtpProfile) -> tuple[bytes, bytes]:
+def _certificate_of(connection: Connection) -> x509.Certificate | None:
+    if isinstance(connection, SystemConnection):
+        return connection.get_peer_certificate()
+    return connection.get_peer_certificate(as_cryptography=True)
+
+
+def _export(connection: Connection, profile: SrtpProfile) -> tuple[bytes, bytes]:
     """Client's and server's master key and salt (RFC 5764 §4.2: keys first, then salts)."""
     key, salt = profile.key_length, profile.salt_length
     material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
@@ -239,7 +271,7 @@ def _export(connection: SSL.Connection, profile: SrtpProfile) -> tuple[bytes, by
     return material[:key] + salts[:salt], material[key : 2 * key] + salts[salt:]
 
 
-def _outgoing(connection: SSL.Connection) -> list[bytes]:
+def _outgoing(connection: Connection) -> list[bytes]:
     """What OpenSSL wrote, cut between records so that no record straddles two datagrams."""
     try:
         flight = connection.bio_read(65536)

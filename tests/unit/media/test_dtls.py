@@ -1,9 +1,12 @@
 """DTLS-SRTP between two of our endpoints: roles, keys, fingerprints, loss, goodbye."""
 
+import random
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
+from support.outside import missing
 
 from media.transport import dtls
 from media.transport.dtls import DtlsContext, DtlsEndpoint, Fingerprint, Role, State
@@ -14,9 +17,22 @@ def ours() -> DtlsContext:
     return DtlsContext()
 
 
-@pytest.fixture(scope="module")
-def theirs() -> DtlsContext:
-    return DtlsContext()
+@pytest.fixture(scope="module", params=["the system's OpenSSL", "ours"])
+def theirs(request: pytest.FixtureRequest) -> DtlsContext:
+    """The other end, which is mostly the DTLS client: by the one or the other OpenSSL."""
+    context = DtlsContext()
+    if request.param == "ours":
+        context.system = None
+    elif context.system is None:
+        missing("the system's OpenSSL 3", "Debian: libssl3")
+    return context
+
+
+def by_ours() -> DtlsContext:
+    """An end of which a test changes something."""
+    context = DtlsContext()
+    context.system = None
+    return context
 
 
 def run(passive: DtlsEndpoint, active: DtlsEndpoint) -> list[int]:
@@ -45,7 +61,7 @@ def test_both_ends_have_the_same_keys_and_prefer_gcm(ours: DtlsContext, theirs: 
 
 
 def test_a_peer_that_knows_only_sha1_gets_it(ours: DtlsContext) -> None:
-    theirs = DtlsContext()
+    theirs = by_ours()
     theirs.ssl.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
     passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
     run(passive, DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint]))
@@ -55,7 +71,7 @@ def test_a_peer_that_knows_only_sha1_gets_it(ours: DtlsContext) -> None:
 
 
 def test_our_order_of_profiles_decides_when_we_are_the_server(ours: DtlsContext) -> None:
-    theirs = DtlsContext()
+    theirs = by_ours()
     theirs.ssl.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM")
     passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
     run(passive, DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint]))
@@ -140,6 +156,30 @@ def test_junk_before_and_during_the_handshake_changes_nothing(ours: DtlsContext,
     assert passive.state is State.CONNECTED
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_a_server_says_a_client_raises_nothing(
+    ours: DtlsContext, theirs: DtlsContext, seed: int
+) -> None:
+    """Its flights with bytes changed, cut, doubled, and in any order."""
+    rng = random.Random(seed)
+    passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    said = active.start()
+    for _ in range(30):
+        answers = [answer for one in said for answer in passive.receive(one)]
+        rng.shuffle(answers)
+        said = list[bytes]()
+        for answer in answers:
+            damaged = bytearray(answer)
+            for _ in range(rng.randrange(4)):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+            said += active.receive(bytes(damaged[: rng.randrange(1, len(damaged) + 1)]))
+            said += active.receive(answer) if rng.random() < 0.7 else []
+        said += [*active.handle_timeout(), *passive.handle_timeout()]
+        active.timeout_s()
+    assert active.state in State
+
+
 def test_close_notify_closes_the_other_end(ours: DtlsContext, theirs: DtlsContext) -> None:
     passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
     active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
@@ -174,7 +214,7 @@ def test_a_settled_endpoint_still_says_and_understands_goodbye(
 
 
 def test_our_order_of_ciphers_decides_when_we_are_the_server(ours: DtlsContext) -> None:
-    theirs = DtlsContext()
+    theirs = by_ours()
     theirs.ssl.set_cipher_list(b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256")
     passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
     active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
@@ -184,7 +224,7 @@ def test_our_order_of_ciphers_decides_when_we_are_the_server(ours: DtlsContext) 
 
 
 def test_a_cipher_without_gcm_keeps_its_connection(ours: DtlsContext) -> None:
-    theirs = DtlsContext()
+    theirs = by_ours()
     theirs.ssl.set_cipher_list(b"ECDHE-ECDSA-CHACHA20-POLY1305")
     passive = DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint])
     active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
