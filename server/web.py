@@ -14,12 +14,11 @@ import uvicorn
 
 from server.app import WebWorker, web_worker
 from server.listening import BACKLOG, tcp_listener
-from server.routes.http_protocol import ARRIVAL_S, WebProtocol
+from server.routes.http_protocol import KEEP_ALIVE_S, WebProtocol
 from server.settings import Settings
 from server.telemetry import get_logger
 
-ARRIVAL_CHECK_TICKS: Final = 50  # of 0.1 s
-KEEP_ALIVE_S: Final = 65  # longer than the usual proxy keeps its side open (60 s)
+OVERDUE_CHECK_TICKS: Final = 50  # of 0.1 s
 
 log = get_logger(__name__)
 
@@ -62,12 +61,12 @@ class WebServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def on_tick(self, counter: int) -> bool:
-        """Break off, now and then, requests that take too long to arrive; uvicorn waits for them for ever."""
-        if counter % ARRIVAL_CHECK_TICKS == 0:
-            late = asyncio.get_running_loop().time() - ARRIVAL_S
+        """Look, now and then, at the connections on which nothing happens."""
+        if counter % OVERDUE_CHECK_TICKS == 0:
+            now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                if isinstance(connection, WebProtocol) and (connection.arriving_since or late) < late:
-                    connection.transport.abort()
+                if isinstance(connection, WebProtocol):
+                    connection.end_if_overdue(now)
         return await super().on_tick(counter)
 
     def _on_signal(self) -> None:

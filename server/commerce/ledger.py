@@ -6,7 +6,7 @@ reconciler.py). All methods raise StoreError when the store does not do its part
 asking again with the same key is always safe.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2s
 from itertools import chain
 from typing import Any, cast
@@ -27,7 +27,7 @@ from server.commerce.orders import (
     Settled,
     Undone,
 )
-from server.commerce.sold_out import SoldOut
+from server.commerce.sold_out import EMPTY, SoldOut
 from server.ids import is_idempotency_key, is_sku, order_id
 from server.settings import Settings
 from server.store.outcome import Refused, StoreUnavailable
@@ -111,12 +111,19 @@ class Ledger:
                 return Refused("unknown_sku", {"sku": line.sku} if len(wanted) > 1 else {})
         order = self.order_id(show, principal.pid, idempotency_key)
         code = as_code(coupon) or "-" if coupon else ""  # no coupon has a code of one character
-        asked = (order, self._hold_ms, code, *chain.from_iterable(wanted))
-
-        def ask() -> "Awaitable[list[Any] | Refused]":
-            return self._run("hold", show, principal, *asked, idempotency_key=idempotency_key)
-
-        reply = await (self._sold_out.ask(show, (wanted[0], code), order, ask) if len(wanted) == 1 else ask())
+        only = (wanted[0], code) if len(wanted) == 1 else None
+        asked = (order, self._hold_ms, code, *(chain.from_iterable(wanted) if only is None else wanted[0]))
+        if only is not None and self._sold_out.knows(show, only):
+            reply = await self._sold_out.ask(
+                show,
+                only,
+                order,
+                lambda: self._run("hold", show, principal, *asked, idempotency_key=idempotency_key),
+            )
+        else:
+            reply = await self._run("hold", show, principal, *asked, idempotency_key=idempotency_key)
+            if only is not None and reply == EMPTY:
+                self._sold_out.note(show, only)
         if isinstance(reply, Refused):
             return reply
         if is_new := reply[1] == 1:

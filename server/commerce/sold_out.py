@@ -44,17 +44,20 @@ class SoldOut:
         self._exist = exist
         self._shelves: OrderedDict[tuple[str, Hashable], _Shelf] = OrderedDict()
 
+    def knows(self, show: str, wanted: Hashable) -> bool:
+        """Whether this was sold out when somebody asked last: then `ask`, else ask the store oneself."""
+        return bool(self._shelves) and (show, wanted) in self._shelves
+
+    def note(self, show: str, wanted: Hashable) -> None:
+        """Somebody was told EMPTY."""
+        self._shelves.setdefault((show, wanted), _Shelf())
+        if len(self._shelves) > SHELVES_MAX:
+            self._shelves.popitem(last=False)
+
     async def ask(self, show: str, wanted: Hashable, order: str, ask: Ask) -> "list[Any] | Refused":
-        """The answer of `ask`, or of another's who asked later than we came."""
+        """The answer of `ask` for what `knows` knows, or of another's who asked later than we came."""
         key = (show, wanted)
-        shelf = self._shelves.get(key)
-        if shelf is None:
-            reply = await ask()
-            if reply == EMPTY:
-                self._shelves.setdefault(key, _Shelf())
-                if len(self._shelves) > SHELVES_MAX:
-                    self._shelves.popitem(last=False)
-            return reply
+        shelf = self._shelves[key]
         if not shelf.asking:
             return await self._lead(key, shelf, ask)
         told: asyncio.Future[object] = asyncio.get_running_loop().create_future()

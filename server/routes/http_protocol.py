@@ -23,6 +23,7 @@ from server.telemetry import counter
 
 HEAD_LIMIT: Final = 32 * 1024  # a bearer is at most 4 KiB, a browser sends some 2 KiB beside it
 ARRIVAL_S: Final = 30.0  # within which a whole request must be here: 1 MiB of SDP over a bad mobile line
+KEEP_ALIVE_S: Final = 65  # longer than the usual proxy keeps its side open (60 s)
 
 BROKEN_OFF = counter("http_broken_off", "Connections ended because what came was no request", ["code"])
 
@@ -65,7 +66,8 @@ class WebProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.arriving_since: float | None = self.loop.time()
+        self._arriving_since: float | None = self.loop.time()
+        self._bought_at: float | None = None  # and nothing has come since
         self._in_head = False
         self._head_bytes = 0
 
@@ -92,7 +94,8 @@ class WebProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins to arrive. uvicorn prepares its scope here; a purchase needs none."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
-        self.arriving_since = self.loop.time()
+        self._bought_at = None
+        self._arriving_since = self.loop.time()
         self._in_head = True
         self._head_bytes = 0
 
@@ -114,7 +117,7 @@ class WebProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of it is here."""
-        self.arriving_since = None
+        self._arriving_since = None
         cycle: Any = self.cycle
         if type(cycle) is not _Purchase:
             super().on_message_complete()
@@ -122,17 +125,26 @@ class WebProtocol(HttpToolsProtocol):
             task = cycle.task = self.loop.create_task(self._buy(cycle))
             self.tasks.add(task)  # a stop waits for it
 
+    def end_if_overdue(self, now: float) -> None:
+        """Break off a request that takes too long to arrive, for which uvicorn waits for ever, and close a
+        connection that has long been silent after a purchase: a timer for each would cost 2 % of it.
+        """
+        if self._arriving_since is not None and now - self._arriving_since > ARRIVAL_S:
+            self.transport.abort()
+        elif self._bought_at is not None and now - self._bought_at > KEEP_ALIVE_S:
+            self.transport.close()
+
     # Purchases
 
     def _purchase(self) -> _Purchase | None:
         """Return the purchase that this head begins, None when it has to go uvicorn's way."""
         parser: Any = self.parser  # None only when the connection is gone, and then nothing is parsed
-        if parser.get_method() != b"POST" or not self.url.endswith(b"/orders"):
+        if not self.url.endswith(b"/orders") or parser.get_method() != b"POST":
             return None
-        show = show_of(self.url.decode("latin-1"))
+        show = _show(self.url)
         current: Any = self.cycle  # None before the first request
         is_busy = current is not None and not current.response_complete
-        if show is None or "%" in show or is_busy:
+        if show is None or is_busy:
             return None
         given = pick(self.headers)
         if not _UNUSUAL.isdisjoint(given):
@@ -153,12 +165,23 @@ class WebProtocol(HttpToolsProtocol):
         self.transport.write(_bytes(reply, self.server_state.default_headers, keep_alive=purchase.keep_alive))
         if not purchase.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        elif self.pipeline:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._bought_at = self.loop.time()
 
 
 def web_protocol_class(purchases: Purchases) -> type[asyncio.Protocol]:
     """Return the class for `uvicorn.Config(http=…)`."""
     return type("BoundWebProtocol", (WebProtocol,), {"purchases": purchases})
+
+
+@lru_cache(maxsize=1024)  # every purchase names one of a few
+def _show(url: bytes) -> str | None:
+    """Return the show of an address of orders that is written plainly."""
+    show = show_of(url.decode("latin-1"))
+    return None if show is None or "%" in show else show
 
 
 @lru_cache(maxsize=64)

@@ -212,6 +212,7 @@ async def _without_writing(reply: Awaitable[Reply], refusal: StoreReplyError) ->
         raise (refusal if _NO_WRITES in str(error) else error) from None
 
 
+@functools.lru_cache(maxsize=1024)
 def _keys(show_id: str) -> tuple[str, str]:
     """KEYS of every script."""
     return f"ls:{{{show_id}}}:show", f"ls:{{{show_id}}}:feed"

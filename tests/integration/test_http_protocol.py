@@ -1,12 +1,15 @@
 """Purchases on the wire, in every form that HTTP/1.1 allows; and requests that never end."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 from support.web import SHOW, Web, expect
+
+from server.routes.http_protocol import ARRIVAL_S, KEEP_ALIVE_S, WebProtocol
 
 PATH = f"/api/v1/shows/{SHOW}/orders"
 BODY = json.dumps({"sku": "mug", "quantity": 1, "price_minor": 1000}).encode()
@@ -97,6 +100,37 @@ async def test_a_connection_that_is_not_kept_is_closed(
     status, headers, _ = await line.answer()
     assert (status, headers["connection"]) == (201, "close")
     assert await line.closed()
+
+
+def look_at_all(line: Line, later_s: float) -> None:
+    """What the server does every five seconds, so much later."""
+    now = asyncio.get_running_loop().time() + later_s
+    for connection in list(line.web.server.server_state.connections):
+        assert isinstance(connection, WebProtocol)
+        connection.end_if_overdue(now)
+
+
+async def test_a_connection_that_is_silent_after_a_purchase_is_closed(line: Line) -> None:
+    line.writer.write(line.buy("k1"))
+    assert (await line.answer())[0] == 201
+    look_at_all(line, KEEP_ALIVE_S - 5)
+    line.writer.write(line.buy("k2"))
+    assert (await line.answer())[0] == 201
+    look_at_all(line, KEEP_ALIVE_S + 5)
+    assert await line.closed()
+
+
+async def test_a_request_that_never_arrives_is_broken_off(line: Line) -> None:
+    line.writer.write(line.buy("k")[:-5])
+    await asyncio.sleep(0.1)
+    look_at_all(line, ARRIVAL_S - 5)
+    line.writer.write(line.buy("k")[-5:])
+    assert (await line.answer())[0] == 201
+    line.writer.write(line.buy("k")[:20])
+    await asyncio.sleep(0.1)
+    look_at_all(line, ARRIVAL_S + 5)
+    with contextlib.suppress(ConnectionResetError):
+        assert await line.closed()
 
 
 async def test_a_buyer_that_hangs_up_has_still_bought(line: Line) -> None:

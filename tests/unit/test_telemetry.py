@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 
 from server import telemetry, tokens
 
@@ -98,3 +98,13 @@ def test_what_ends_a_process_is_logged_like_everything_else() -> None:
     (line,) = done.stderr.splitlines()
     assert (done.returncode, json.loads(line)["event"]) == (1, "crashed")
     assert "ConnectionError: redis at <address>:6379" in json.loads(line)["exception"]
+
+
+def test_a_tally_is_told_like_a_counter() -> None:
+    counts = telemetry.tally("test_tally", "Of a test", "kind")
+    counts["a"] += 2
+    counts["b"] += 1
+    told = generate_latest().decode()
+    assert 'vendue_test_tally_total{kind="a"} 2.0' in told
+    assert 'vendue_test_tally_total{kind="b"} 1.0' in told
+    assert "# TYPE vendue_test_tally_total counter" in told
