@@ -94,7 +94,6 @@ class WebProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins to arrive. uvicorn prepares its scope here; a purchase needs none."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
-        self._bought_at = None
         self._arriving_since = self.loop.time()
         self._in_head = True
         self._head_bytes = 0
@@ -102,6 +101,7 @@ class WebProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is here."""
         self._in_head = False
+        self._bought_at = None  # not where it begins: that may be while the purchase before it is answered
         purchase = self._purchase()
         if purchase is None:
             self._go_uvicorns_way()

@@ -120,6 +120,17 @@ async def test_a_connection_that_is_silent_after_a_purchase_is_closed(line: Line
     assert await line.closed()
 
 
+async def test_a_request_that_begins_while_a_purchase_is_answered_has_its_time(line: Line) -> None:
+    head = f"GET /api/v1/shows/{SHOW} HTTP/1.1\r\nHost: x\r\n".encode()
+    line.writer.write(line.buy("k") + head)
+    assert (await line.answer())[0] == 201
+    line.writer.write(b"\r\n")
+    assert (await line.answer())[0] == 200
+    look_at_all(line, KEEP_ALIVE_S + 5)
+    line.writer.write(line.buy("k2"))
+    assert (await line.answer())[0] == 201
+
+
 async def test_a_request_that_never_arrives_is_broken_off(line: Line) -> None:
     line.writer.write(line.buy("k")[:-5])
     await asyncio.sleep(0.1)
