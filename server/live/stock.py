@@ -21,6 +21,8 @@ class Level(NamedTuple):
     sold: int
     waiting: int = 0
     """How many stand in line for it."""
+    moved: bool = False
+    """Whether the line has moved since viewers were told, though it may be as long again as it was then."""
 
     @property
     def amounts(self) -> tuple[int, int, int, int]:
@@ -44,10 +46,11 @@ class StockBoard:
         known = self._levels.get(level.sku)
         if known is not None and known.as_of >= level.as_of:
             return
-        self._levels[level.sku] = level
+        moved = not told and known is not None and (known.moved or known.waiting != level.waiting)
+        self._levels[level.sku] = level._replace(moved=moved)
         if told:
             self._told[level.sku] = level.amounts
-        if self._told.get(level.sku) == level.amounts:
+        if self._told.get(level.sku) == level.amounts and not moved:
             self._untold.discard(level.sku)
         else:
             self._untold.add(level.sku)
@@ -62,7 +65,9 @@ class StockBoard:
             self._told[sku] = self._levels[sku].amounts
             # Sold out does not wait, but what follows it waits longer: four a second on average.
             self._next_ms[sku] = max(self._next_ms.get(sku, 0), now_ms) + STOCK_INTERVAL_MS
-        return [self._levels[sku] for sku in ready]
+        due = [self._levels[sku] for sku in ready]
+        self._levels.update((level.sku, level._replace(moved=False)) for level in due)
+        return due
 
     def next_due_ms(self) -> int | None:
         """When `due` will have something (maybe in the past), or None."""
@@ -82,7 +87,8 @@ class PublicStock:
     """What viewers may know of each product's stock, and what they were told last.
 
     A level that looks to them like the one before is no news: told again and again, it would let anybody
-    count the sales of a product whose numbers are hidden.
+    count the sales of a product whose numbers are hidden. Unless people stand in line: who does asks where
+    when it has moved.
     """
 
     def __init__(self) -> None:
@@ -110,7 +116,7 @@ class PublicStock:
         return stock_view(level.sku, level.left, level.held, level.sold, display, waiting=level.waiting)
 
     def news(self, levels: Iterable[Level]) -> list[Level]:
-        """Those levels that look different from what was told last; they count as told."""
-        fresh = [level for level in levels if self._told.get(level.sku) != self.view(level)]
+        """Those that look different from what was told last, or whose line has moved; they count as told."""
+        fresh = [level for level in levels if level.moved or self._told.get(level.sku) != self.view(level)]
         self._told.update((level.sku, self.view(level)) for level in fresh)
         return fresh

@@ -9,6 +9,7 @@ from server.live.limits import (
     CHAT_LINES_PENDING_MAX,
     CHAT_RECENT_LINES,
     HEADCOUNT_TTL_MS,
+    STOCK_INTERVAL_MS,
     KeyedBuckets,
     TokenBucket,
     tick_interval_ms,
@@ -101,6 +102,20 @@ def test_stock_that_viewers_know_is_not_due() -> None:
     board.note(Level("mug", 5, 3, 0, 0), told=True)
     assert board.next_due_ms() is None
     assert len(board.since(4)) == 1
+
+
+def test_a_line_that_is_as_long_as_before_has_moved_all_the_same() -> None:
+    """One joins, and the first has their turn within a quarter of a second: the last is second no more."""
+    board, stock = StockBoard(), PublicStock()
+    board.note(Level("mug", 1, 0, 1, 0, 1))
+    assert [level.waiting for level in stock.news(board.due(0))] == [1]
+    board.note(Level("mug", 2, 0, 1, 0, 2))
+    board.note(Level("mug", 3, 1, 0, 0, 2))
+    board.note(Level("mug", 4, 0, 1, 0, 1))
+    assert board.next_due_ms() == STOCK_INTERVAL_MS
+    assert [level.as_of for level in stock.news(board.due(STOCK_INTERVAL_MS))] == [4]
+    board.note(Level("mug", 5, 0, 1, 0, 1))
+    assert board.next_due_ms() is None, "told once"
 
 
 def test_stock_that_looks_the_same_is_no_news() -> None:
