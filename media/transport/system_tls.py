@@ -167,6 +167,7 @@ class SystemConnection:
 
     def recv(self, size: int) -> bytes:
         """Application data. Raises ZeroReturnError after close_notify, WantReadError, Error."""
+        self._functions.ERR_clear_error()  # hashlib and ssl leave theirs in the queue that `_check` reads
         got = self._functions.SSL_read(self._ssl, self._buffer, min(size, _READ_BYTES))
         self._check(got)
         return self._buffer.raw[:got]

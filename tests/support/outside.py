@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 STOP_TIMEOUT_S = 5.0
 
 
-def missing(what: str, remedy: str) -> None:
+def missing(what: str, remedy: str) -> NoReturn:
     """Skip this test, saying what was not checked and how it could be."""
     pytest.skip(f"NOT CHECKED: {what} is not there ({remedy})")
 

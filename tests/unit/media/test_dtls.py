@@ -156,6 +156,19 @@ def test_junk_before_and_during_the_handshake_changes_nothing(ours: DtlsContext,
     assert passive.state is State.CONNECTED
 
 
+def test_errors_that_others_left_behind_are_not_the_connections(ours: DtlsContext) -> None:
+    """The system's OpenSSL is also that of hashlib and ssl: one queue of errors a thread."""
+    theirs = DtlsContext()
+    system = theirs.system
+    if system is None:
+        missing("the system's OpenSSL 3", "Debian: libssl3")
+    active = DtlsEndpoint(theirs, Role.ACTIVE, [ours.fingerprint])
+    run(DtlsEndpoint(ours, Role.PASSIVE, [theirs.fingerprint]), active)
+    assert system.functions.SSL_CTX_use_certificate_ASN1(system.context, 4, b"junk") == 0
+    active.receive(b"\x17\xfe\xfd" + bytes(30))
+    assert active.state is State.CONNECTED
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_a_server_says_a_client_raises_nothing(
     ours: DtlsContext, theirs: DtlsContext, seed: int
